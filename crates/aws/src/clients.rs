@@ -1,0 +1,84 @@
+//! Clients are built once per process, in Lambda's Init phase.
+
+use std::sync::OnceLock;
+
+use aws_config::{BehaviorVersion, Region, SdkConfig};
+
+/// The only region this product runs in (DECISIONS 2).
+pub const REGION: &str = "us-west-2";
+
+/// The AWS clients of a process; each is built when it is first asked for.
+#[derive(Debug)]
+pub struct Clients {
+    config: SdkConfig,
+    dynamodb: OnceLock<aws_sdk_dynamodb::Client>,
+    sqs: OnceLock<aws_sdk_sqs::Client>,
+    ssm: OnceLock<aws_sdk_ssm::Client>,
+    s3: OnceLock<aws_sdk_s3::Client>,
+    kms: OnceLock<aws_sdk_kms::Client>,
+    cognito: OnceLock<aws_sdk_cognitoidentityprovider::Client>,
+}
+
+impl Clients {
+    /// Reads credentials and `AWS_ENDPOINT_URL` from the environment; the region is fixed.
+    pub async fn from_env() -> Self {
+        let config = aws_config::defaults(BehaviorVersion::latest())
+            .region(Region::from_static(REGION))
+            .load()
+            .await;
+        Self::new(config)
+    }
+
+    /// Clients over this configuration.
+    pub fn new(config: SdkConfig) -> Self {
+        Self {
+            config,
+            dynamodb: OnceLock::new(),
+            sqs: OnceLock::new(),
+            ssm: OnceLock::new(),
+            s3: OnceLock::new(),
+            kms: OnceLock::new(),
+            cognito: OnceLock::new(),
+        }
+    }
+
+    /// DynamoDB.
+    pub fn dynamodb(&self) -> &aws_sdk_dynamodb::Client {
+        self.dynamodb
+            .get_or_init(|| aws_sdk_dynamodb::Client::new(&self.config))
+    }
+
+    /// SQS.
+    pub fn sqs(&self) -> &aws_sdk_sqs::Client {
+        self.sqs
+            .get_or_init(|| aws_sdk_sqs::Client::new(&self.config))
+    }
+
+    /// SSM Parameter Store.
+    pub fn ssm(&self) -> &aws_sdk_ssm::Client {
+        self.ssm
+            .get_or_init(|| aws_sdk_ssm::Client::new(&self.config))
+    }
+
+    /// S3; with path-style addresses when an endpoint is set, because emulators have no host per bucket.
+    pub fn s3(&self) -> &aws_sdk_s3::Client {
+        self.s3.get_or_init(|| {
+            let config = aws_sdk_s3::config::Builder::from(&self.config)
+                .force_path_style(self.config.endpoint_url().is_some())
+                .build();
+            aws_sdk_s3::Client::from_conf(config)
+        })
+    }
+
+    /// KMS.
+    pub fn kms(&self) -> &aws_sdk_kms::Client {
+        self.kms
+            .get_or_init(|| aws_sdk_kms::Client::new(&self.config))
+    }
+
+    /// Cognito user pools.
+    pub fn cognito(&self) -> &aws_sdk_cognitoidentityprovider::Client {
+        self.cognito
+            .get_or_init(|| aws_sdk_cognitoidentityprovider::Client::new(&self.config))
+    }
+}

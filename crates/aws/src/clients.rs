@@ -50,14 +50,12 @@ impl Clients {
 
     /// SQS.
     pub fn sqs(&self) -> &aws_sdk_sqs::Client {
-        self.sqs
-            .get_or_init(|| aws_sdk_sqs::Client::new(&self.config))
+        self.sqs.get_or_init(|| aws_sdk_sqs::Client::new(&self.config))
     }
 
     /// SSM Parameter Store.
     pub fn ssm(&self) -> &aws_sdk_ssm::Client {
-        self.ssm
-            .get_or_init(|| aws_sdk_ssm::Client::new(&self.config))
+        self.ssm.get_or_init(|| aws_sdk_ssm::Client::new(&self.config))
     }
 
     /// S3; with path-style addresses when an endpoint is set, because emulators have no host per bucket.
@@ -72,8 +70,7 @@ impl Clients {
 
     /// KMS.
     pub fn kms(&self) -> &aws_sdk_kms::Client {
-        self.kms
-            .get_or_init(|| aws_sdk_kms::Client::new(&self.config))
+        self.kms.get_or_init(|| aws_sdk_kms::Client::new(&self.config))
     }
 
     /// Cognito user pools.

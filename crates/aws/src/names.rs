@@ -91,10 +91,7 @@ mod tests {
     fn names_follow_the_convention() {
         let tables = Tables::by_convention(&Stage::new("prod"));
         assert_eq!(tables.user_accounts, "mfh-prod-user-accounts");
-        assert_eq!(
-            tables.platform_connection_auths,
-            "mfh-prod-platform-connection-auths"
-        );
+        assert_eq!(tables.platform_connection_auths, "mfh-prod-platform-connection-auths");
         assert_eq!(Tables::VARIABLES.len(), 11);
     }
 }

@@ -31,9 +31,7 @@ pub struct Queues {
 impl Queues {
     /// Queues of `stage`. With `AWS_ACCOUNT_ID` set (the deployed router) addresses follow from names without a call.
     pub fn new(client: Client, stage: Stage) -> Self {
-        let account = std::env::var("AWS_ACCOUNT_ID")
-            .ok()
-            .filter(|id| !id.is_empty());
+        let account = std::env::var("AWS_ACCOUNT_ID").ok().filter(|id| !id.is_empty());
         Self {
             client,
             stage,
@@ -59,29 +57,19 @@ impl Queues {
     pub async fn url(&self, helper_type: &HelperType) -> Result<String, Arc<QueueError>> {
         let name = Self::helper_queue(&self.stage, helper_type);
         if let Some(account) = &self.account {
-            return Ok(format!(
-                "https://sqs.{REGION}.amazonaws.com/{account}/{name}"
-            ));
+            return Ok(format!("https://sqs.{REGION}.amazonaws.com/{account}/{name}"));
         }
-        self.urls
-            .try_get_with(name.clone(), self.look_up(name))
-            .await
+        self.urls.try_get_with(name.clone(), self.look_up(name)).await
     }
 
     async fn look_up(&self, name: String) -> Result<String, QueueError> {
         let answer = self.client.get_queue_url().queue_name(&name).send().await;
         match answer {
             Ok(found) => found.queue_url.ok_or(QueueError::Missing(name)),
-            Err(error)
-                if error
-                    .as_service_error()
-                    .is_some_and(|e| e.is_queue_does_not_exist()) =>
-            {
+            Err(error) if error.as_service_error().is_some_and(|e| e.is_queue_does_not_exist()) => {
                 Err(QueueError::Missing(name))
             }
-            Err(error) => Err(QueueError::Unavailable(
-                DisplayErrorContext(&error).to_string(),
-            )),
+            Err(error) => Err(QueueError::Unavailable(DisplayErrorContext(&error).to_string())),
         }
     }
 }

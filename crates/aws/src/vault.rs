@@ -81,9 +81,7 @@ impl Vault {
             .await
             .map_err(|error| VaultError::Unavailable(DisplayErrorContext(&error).to_string()))?;
         let (Some(plain), Some(wrapped)) = (answer.plaintext, answer.ciphertext_blob) else {
-            return Err(VaultError::Unavailable(
-                "KMS returned no data key".to_owned(),
-            ));
+            return Err(VaultError::Unavailable("KMS returned no data key".to_owned()));
         };
         let plain = Zeroizing::new(plain.into_inner());
         let wrapped = wrapped.into_inner();
@@ -92,8 +90,7 @@ impl Vault {
         let mut nonce = [0; NONCE_LEN];
         SystemRandom.fill(&mut nonce);
         let pairs = credentials.expose_pairs();
-        let mut sealed =
-            Zeroizing::new(serde_json::to_vec(&pairs).map_err(|_| VaultError::Unreadable)?);
+        let mut sealed = Zeroizing::new(serde_json::to_vec(&pairs).map_err(|_| VaultError::Unreadable)?);
         cipher(&plain)?
             .seal_in_place_append_tag(
                 Nonce::assume_unique_for_key(nonce),
@@ -140,8 +137,7 @@ impl Vault {
                 &mut buffer,
             )
             .map_err(|_| VaultError::Unreadable)?;
-        let pairs: BTreeMap<String, String> =
-            serde_json::from_slice(opened).map_err(|_| VaultError::Unreadable)?;
+        let pairs: BTreeMap<String, String> = serde_json::from_slice(opened).map_err(|_| VaultError::Unreadable)?;
         Ok(Credentials::from_pairs(pairs))
     }
 

@@ -116,11 +116,7 @@ pub struct Account {
     #[serde(default)]
     pub status: AccountStatus,
     /// Stripe customer, absent until the first checkout (a blank would break the index).
-    #[serde(
-        default,
-        skip_serializing_if = "Option::is_none",
-        deserialize_with = "blank_as_none"
-    )]
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "blank_as_none")]
     pub stripe_customer_id: Option<String>,
     /// The limits in force.
     #[serde(default, deserialize_with = "blank_as_default")]
@@ -129,11 +125,7 @@ pub struct Account {
     #[serde(default, deserialize_with = "blank_as_default")]
     pub usage: AccountUsage,
     /// The month (`YYYY-MM`) that `usage.monthly_executions` counts.
-    #[serde(
-        default,
-        skip_serializing_if = "Option::is_none",
-        deserialize_with = "blank_as_none"
-    )]
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "blank_as_none")]
     pub usage_period: Option<String>,
     /// When it was made.
     pub created_at: Timestamp,
@@ -152,8 +144,7 @@ impl Account {
 
     /// The monthly cap that refuses runs, if the plan has one (DECISIONS 12).
     pub fn execution_cap(&self) -> Option<u32> {
-        (self.plan.is_capped() && self.settings.max_executions > 0)
-            .then_some(self.settings.max_executions)
+        (self.plan.is_capped() && self.settings.max_executions > 0).then_some(self.settings.max_executions)
     }
 }
 

@@ -43,32 +43,16 @@ pub struct ApiKey {
     /// Whether it works.
     pub status: ApiKeyStatus,
     /// When it was last used, at most once a minute.
-    #[serde(
-        default,
-        skip_serializing_if = "Option::is_none",
-        deserialize_with = "blank_as_none"
-    )]
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "blank_as_none")]
     pub last_used_at: Option<Timestamp>,
     /// When it stops working.
-    #[serde(
-        default,
-        skip_serializing_if = "Option::is_none",
-        deserialize_with = "blank_as_none"
-    )]
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "blank_as_none")]
     pub expires_at: Option<Timestamp>,
     /// When it was revoked.
-    #[serde(
-        default,
-        skip_serializing_if = "Option::is_none",
-        deserialize_with = "blank_as_none"
-    )]
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "blank_as_none")]
     pub revoked_at: Option<Timestamp>,
     /// Who revoked it.
-    #[serde(
-        default,
-        skip_serializing_if = "Option::is_none",
-        deserialize_with = "blank_as_none"
-    )]
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "blank_as_none")]
     pub revoked_by: Option<UserId>,
     /// When it was made.
     pub created_at: Timestamp,
@@ -107,8 +91,7 @@ impl ApiKeySecret {
 
     /// Lower-case hex SHA-256: what is stored and looked up. Unsalted, since the input has 256 random bits.
     pub fn hash(&self) -> String {
-        let digest =
-            aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, self.expose().as_bytes());
+        let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, self.expose().as_bytes());
         hex::encode(digest)
     }
 
@@ -130,16 +113,8 @@ mod tests {
         assert_eq!(key.shown_prefix().len(), 16);
         assert_eq!(key.hash().len(), 64);
         assert!(!format!("{key:?}").contains(&key.expose()[9..]));
-        assert_eq!(
-            ApiKeySecret::parse(key.expose()).unwrap().hash(),
-            key.hash()
-        );
-        for bad in [
-            "",
-            "mfh_live_",
-            "mfh_live_xyz",
-            &key.expose().to_uppercase(),
-        ] {
+        assert_eq!(ApiKeySecret::parse(key.expose()).unwrap().hash(), key.hash());
+        for bad in ["", "mfh_live_", "mfh_live_xyz", &key.expose().to_uppercase()] {
             assert!(ApiKeySecret::parse(bad).is_none(), "{bad}");
         }
     }

@@ -6,8 +6,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    AccountId, AuthId, ConnectionId, JsonObject, PlatformId, Secret, Timestamp, UserId,
-    blank_as_default, blank_as_none,
+    AccountId, AuthId, ConnectionId, JsonObject, PlatformId, Secret, Timestamp, UserId, blank_as_default, blank_as_none,
 };
 
 /// How a connection signs in.
@@ -64,105 +63,49 @@ pub struct PlatformConnection {
     /// How it signs in.
     pub auth_type: AuthType,
     /// Its credential record.
-    #[serde(
-        default,
-        skip_serializing_if = "Option::is_none",
-        deserialize_with = "blank_as_none"
-    )]
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "blank_as_none")]
     pub auth_id: Option<AuthId>,
     /// Who signed in at the vendor.
-    #[serde(
-        default,
-        skip_serializing_if = "Option::is_none",
-        deserialize_with = "blank_as_none"
-    )]
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "blank_as_none")]
     pub external_user_id: Option<String>,
     /// Their address.
-    #[serde(
-        default,
-        skip_serializing_if = "Option::is_none",
-        deserialize_with = "blank_as_none"
-    )]
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "blank_as_none")]
     pub external_user_email: Option<String>,
     /// The vendor's account (Keap tenant, GoHighLevel location).
-    #[serde(
-        default,
-        skip_serializing_if = "Option::is_none",
-        deserialize_with = "blank_as_none"
-    )]
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "blank_as_none")]
     pub external_app_id: Option<String>,
     /// Its name.
-    #[serde(
-        default,
-        skip_serializing_if = "Option::is_none",
-        deserialize_with = "blank_as_none"
-    )]
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "blank_as_none")]
     pub external_app_name: Option<String>,
     /// Facts about the credentials that are no secret, such as the last four characters.
-    #[serde(
-        default,
-        skip_serializing_if = "Option::is_none",
-        deserialize_with = "blank_as_none"
-    )]
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "blank_as_none")]
     pub credentials_metadata: Option<JsonObject>,
     /// A validated address of the customer's own host, where the vendor has one per customer.
-    #[serde(
-        default,
-        skip_serializing_if = "Option::is_none",
-        deserialize_with = "blank_as_none"
-    )]
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "blank_as_none")]
     pub base_url: Option<String>,
     /// Whether the user has to sign in again.
     #[serde(default, deserialize_with = "blank_as_default")]
     pub reauth_required: bool,
     /// Why it does not work.
-    #[serde(
-        default,
-        skip_serializing_if = "Option::is_none",
-        deserialize_with = "blank_as_none"
-    )]
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "blank_as_none")]
     pub last_error: Option<ConnectionError>,
     /// The last successful test.
-    #[serde(
-        default,
-        skip_serializing_if = "Option::is_none",
-        deserialize_with = "blank_as_none"
-    )]
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "blank_as_none")]
     pub last_connected: Option<Timestamp>,
     /// When its access ends, if the vendor says so.
-    #[serde(
-        default,
-        skip_serializing_if = "Option::is_none",
-        deserialize_with = "blank_as_none"
-    )]
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "blank_as_none")]
     pub expires_at: Option<Timestamp>,
     /// The last finished data sync.
-    #[serde(
-        default,
-        skip_serializing_if = "Option::is_none",
-        deserialize_with = "blank_as_none"
-    )]
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "blank_as_none")]
     pub last_synced_at: Option<Timestamp>,
     /// State of the data sync.
-    #[serde(
-        default,
-        skip_serializing_if = "Option::is_none",
-        deserialize_with = "blank_as_none"
-    )]
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "blank_as_none")]
     pub sync_status: Option<String>,
     /// Records of the last sync per type.
-    #[serde(
-        default,
-        skip_serializing_if = "Option::is_none",
-        deserialize_with = "blank_as_none"
-    )]
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "blank_as_none")]
     pub sync_record_counts: Option<BTreeMap<String, u64>>,
     /// Why the last sync failed.
-    #[serde(
-        default,
-        skip_serializing_if = "Option::is_none",
-        deserialize_with = "blank_as_none"
-    )]
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "blank_as_none")]
     pub sync_error: Option<String>,
     /// Bumped by every write.
     #[serde(default, deserialize_with = "blank_as_default")]
@@ -242,11 +185,7 @@ impl Credentials {
         fixed
             .into_iter()
             .filter_map(|key| Some((key, self.get(key)?.expose())))
-            .chain(
-                self.extra
-                    .iter()
-                    .map(|(key, value)| (key.as_str(), value.expose())),
-            )
+            .chain(self.extra.iter().map(|(key, value)| (key.as_str(), value.expose())))
             .collect()
     }
 }
@@ -272,59 +211,31 @@ pub struct PlatformConnectionAuth {
     #[serde(default, deserialize_with = "blank_as_default")]
     pub version: u64,
     /// OAuth scopes granted.
-    #[serde(
-        default,
-        skip_serializing_if = "Option::is_none",
-        deserialize_with = "blank_as_none"
-    )]
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "blank_as_none")]
     pub scope: Option<String>,
     /// `Bearer`, if the vendor says so.
-    #[serde(
-        default,
-        skip_serializing_if = "Option::is_none",
-        deserialize_with = "blank_as_none"
-    )]
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "blank_as_none")]
     pub token_type: Option<String>,
     /// When the access token ends, Unix seconds; absent or 0 = unknown.
-    #[serde(
-        default,
-        skip_serializing_if = "Option::is_none",
-        deserialize_with = "blank_as_none"
-    )]
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "blank_as_none")]
     pub expires_at: Option<i64>,
     /// Unix seconds.
     pub created_at: i64,
     /// Unix seconds.
     pub updated_at: i64,
     /// Unix seconds; written at most every 15 minutes.
-    #[serde(
-        default,
-        skip_serializing_if = "Option::is_none",
-        deserialize_with = "blank_as_none"
-    )]
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "blank_as_none")]
     pub last_used_at: Option<i64>,
     /// Unix seconds.
-    #[serde(
-        default,
-        skip_serializing_if = "Option::is_none",
-        deserialize_with = "blank_as_none"
-    )]
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "blank_as_none")]
     pub revoked_at: Option<i64>,
     /// Failed refreshes in a row.
     #[serde(default, deserialize_with = "blank_as_default")]
     pub refresh_attempts: u32,
     /// Unix seconds.
-    #[serde(
-        default,
-        skip_serializing_if = "Option::is_none",
-        deserialize_with = "blank_as_none"
-    )]
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "blank_as_none")]
     pub last_refresh_at: Option<i64>,
     /// Why the last refresh failed.
-    #[serde(
-        default,
-        skip_serializing_if = "Option::is_none",
-        deserialize_with = "blank_as_none"
-    )]
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "blank_as_none")]
     pub last_refresh_error: Option<String>,
 }

@@ -6,8 +6,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::{
-    AccountId, ApiKeyId, ConnectionId, ExecutionId, HelperId, HelperType, JsonObject, Timestamp,
-    TimestampMs, UserId, blank_as_default, blank_as_none,
+    AccountId, ApiKeyId, ConnectionId, ExecutionId, HelperId, HelperType, JsonObject, Timestamp, TimestampMs, UserId,
+    blank_as_default, blank_as_none,
 };
 
 /// Where an execution stands (`pipeline` §2.4).
@@ -136,11 +136,7 @@ pub struct ExecutionOutput {
     #[serde(default, deserialize_with = "blank_as_default")]
     pub message: String,
     /// Values the helper computed.
-    #[serde(
-        default,
-        skip_serializing_if = "Option::is_none",
-        deserialize_with = "blank_as_none"
-    )]
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "blank_as_none")]
     #[schema(value_type = Option<Object>)]
     pub modified_data: Option<JsonObject>,
     /// What was done, in order.
@@ -165,11 +161,7 @@ pub struct ExecutionOutput {
     )]
     pub truncated: bool,
     /// Where the whole output lies in the data bucket.
-    #[serde(
-        default,
-        skip_serializing_if = "Option::is_none",
-        deserialize_with = "blank_as_none"
-    )]
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "blank_as_none")]
     pub s3_key: Option<String>,
 }
 
@@ -200,18 +192,10 @@ pub struct Attempt {
     /// When a worker claimed it.
     pub started_at: Timestamp,
     /// When it ended.
-    #[serde(
-        default,
-        skip_serializing_if = "Option::is_none",
-        deserialize_with = "blank_as_none"
-    )]
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "blank_as_none")]
     pub ended_at: Option<Timestamp>,
     /// Why it did not end the run.
-    #[serde(
-        default,
-        skip_serializing_if = "Option::is_none",
-        deserialize_with = "blank_as_none"
-    )]
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "blank_as_none")]
     pub error: Option<String>,
 }
 
@@ -225,90 +209,46 @@ pub struct ExecutionSummary {
     /// The helper that runs.
     pub helper_id: HelperId,
     /// Its type; absent on records that lack it, which the router ends.
-    #[serde(
-        default,
-        skip_serializing_if = "Option::is_none",
-        deserialize_with = "blank_as_none"
-    )]
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "blank_as_none")]
     pub helper_type: Option<HelperType>,
     /// Its name when the run was accepted.
-    #[serde(
-        default,
-        skip_serializing_if = "Option::is_none",
-        deserialize_with = "blank_as_none"
-    )]
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "blank_as_none")]
     pub helper_name: Option<String>,
     /// Who started it.
-    #[serde(
-        default,
-        skip_serializing_if = "Option::is_none",
-        deserialize_with = "blank_as_none"
-    )]
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "blank_as_none")]
     pub user_id: Option<UserId>,
     /// The connection it works on.
-    #[serde(
-        default,
-        skip_serializing_if = "Option::is_none",
-        deserialize_with = "blank_as_none"
-    )]
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "blank_as_none")]
     pub connection_id: Option<ConnectionId>,
     /// The contact it works on.
-    #[serde(
-        default,
-        skip_serializing_if = "Option::is_none",
-        deserialize_with = "blank_as_none"
-    )]
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "blank_as_none")]
     pub contact_id: Option<String>,
     /// Where it stands.
     pub status: ExecutionStatus,
     /// What started it.
     pub trigger_type: TriggerType,
     /// Why it failed, for the user.
-    #[serde(
-        default,
-        skip_serializing_if = "Option::is_none",
-        deserialize_with = "blank_as_none"
-    )]
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "blank_as_none")]
     pub error_message: Option<String>,
     /// Why it failed, a stable code.
-    #[serde(
-        default,
-        skip_serializing_if = "Option::is_none",
-        deserialize_with = "blank_as_none"
-    )]
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "blank_as_none")]
     pub error_code: Option<String>,
     /// Wall time of the last attempt in milliseconds.
-    #[serde(
-        default,
-        skip_serializing_if = "Option::is_none",
-        deserialize_with = "blank_as_none"
-    )]
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "blank_as_none")]
     pub duration_ms: Option<u64>,
     /// When it was accepted: the sort key of the indexes.
     pub created_at: TimestampMs,
     /// When a worker first claimed it.
-    #[serde(
-        default,
-        skip_serializing_if = "Option::is_none",
-        deserialize_with = "blank_as_none"
-    )]
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "blank_as_none")]
     pub started_at: Option<Timestamp>,
     /// When it ended.
-    #[serde(
-        default,
-        skip_serializing_if = "Option::is_none",
-        deserialize_with = "blank_as_none"
-    )]
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "blank_as_none")]
     pub completed_at: Option<Timestamp>,
     /// Attempts so far.
     #[serde(default, deserialize_with = "blank_as_default")]
     pub attempt: u32,
     /// The execution that this one repeats or follows.
-    #[serde(
-        default,
-        skip_serializing_if = "Option::is_none",
-        deserialize_with = "blank_as_none"
-    )]
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "blank_as_none")]
     pub parent_execution_id: Option<ExecutionId>,
 }
 
@@ -319,28 +259,16 @@ pub struct Execution {
     #[serde(flatten)]
     pub summary: ExecutionSummary,
     /// The API key that started it.
-    #[serde(
-        default,
-        skip_serializing_if = "Option::is_none",
-        deserialize_with = "blank_as_none"
-    )]
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "blank_as_none")]
     pub api_key_id: Option<ApiKeyId>,
     /// The helper's settings, frozen when the run was accepted.
     #[serde(default, deserialize_with = "blank_as_default")]
     pub config: JsonObject,
     /// Data of this run.
-    #[serde(
-        default,
-        skip_serializing_if = "Option::is_none",
-        deserialize_with = "blank_as_none"
-    )]
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "blank_as_none")]
     pub input: Option<JsonObject>,
     /// The query string of the trigger.
-    #[serde(
-        default,
-        skip_serializing_if = "Option::is_none",
-        deserialize_with = "blank_as_none"
-    )]
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "blank_as_none")]
     pub query_params: Option<BTreeMap<String, String>>,
     /// What the run reported.
     #[serde(
@@ -365,63 +293,31 @@ pub struct Execution {
     #[serde(rename = "journal")]
     pub journal: BTreeMap<String, Value>,
     /// The worker that holds the lease.
-    #[serde(
-        default,
-        skip_serializing_if = "Option::is_none",
-        deserialize_with = "blank_as_none"
-    )]
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "blank_as_none")]
     pub lease_owner: Option<String>,
     /// Until when, Unix seconds.
-    #[serde(
-        default,
-        skip_serializing_if = "Option::is_none",
-        deserialize_with = "blank_as_none"
-    )]
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "blank_as_none")]
     pub lease_until: Option<i64>,
     /// Not before this time, Unix seconds.
-    #[serde(
-        default,
-        skip_serializing_if = "Option::is_none",
-        deserialize_with = "blank_as_none"
-    )]
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "blank_as_none")]
     pub next_attempt_at: Option<i64>,
     /// When the router or sweeper put it into its queue, Unix seconds.
-    #[serde(
-        default,
-        skip_serializing_if = "Option::is_none",
-        deserialize_with = "blank_as_none"
-    )]
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "blank_as_none")]
     pub routed_at: Option<i64>,
     /// Set while the execution is not ended: the hash key of the sparse index that the sweeper reads.
-    #[serde(
-        default,
-        skip_serializing_if = "Option::is_none",
-        deserialize_with = "blank_as_none"
-    )]
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "blank_as_none")]
     pub pending_shard: Option<String>,
     /// When the sweeper has to look at it, Unix seconds: the range key of that index.
-    #[serde(
-        default,
-        skip_serializing_if = "Option::is_none",
-        deserialize_with = "blank_as_none"
-    )]
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "blank_as_none")]
     pub next_action_at: Option<i64>,
     /// The first execution of a chain.
-    #[serde(
-        default,
-        skip_serializing_if = "Option::is_none",
-        deserialize_with = "blank_as_none"
-    )]
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "blank_as_none")]
     pub root_execution_id: Option<ExecutionId>,
     /// Steps from the first execution of a chain.
     #[serde(default, deserialize_with = "blank_as_default")]
     pub chain_depth: u32,
     /// The month (`YYYY-MM`) whose counter this run was reserved in.
-    #[serde(
-        default,
-        skip_serializing_if = "Option::is_none",
-        deserialize_with = "blank_as_none"
-    )]
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "blank_as_none")]
     pub usage_period: Option<String>,
     /// Whether a finished run of a paid plan was reported for billing.
     #[serde(default, deserialize_with = "blank_as_default")]
@@ -440,9 +336,7 @@ where
         None | Some(Value::Null) => Ok(None),
         Some(Value::String(text)) if text.is_empty() => Ok(None),
         Some(Value::String(text)) => serde_json::from_str(&text).map(Some).map_err(Error::custom),
-        Some(value) => serde_json::from_value(value)
-            .map(Some)
-            .map_err(Error::custom),
+        Some(value) => serde_json::from_value(value).map(Some).map_err(Error::custom),
     }
 }
 
@@ -467,10 +361,7 @@ mod tests {
 
     #[test]
     fn the_old_word_for_pending_is_understood() {
-        assert_eq!(
-            ExecutionStatus::parse("queued"),
-            Some(ExecutionStatus::Pending)
-        );
+        assert_eq!(ExecutionStatus::parse("queued"), Some(ExecutionStatus::Pending));
         assert_eq!(ExecutionStatus::parse("done"), None);
         for status in ExecutionStatus::ALL {
             assert_eq!(ExecutionStatus::parse(status.as_str()), Some(status));

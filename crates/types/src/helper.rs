@@ -5,8 +5,7 @@ use std::fmt;
 use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::{
-    AccountId, ConnectionId, HelperId, JsonObject, Random, Timestamp, UserId, blank_as_default,
-    blank_as_none,
+    AccountId, ConnectionId, HelperId, JsonObject, Random, Timestamp, UserId, blank_as_default, blank_as_none,
 };
 
 /// The name of a helper type, such as `tag_it`.
@@ -46,8 +45,7 @@ impl fmt::Display for HelperType {
 impl<'de> Deserialize<'de> for HelperType {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = String::deserialize(deserializer)?;
-        Self::parse(&text)
-            .ok_or_else(|| serde::de::Error::custom("expected a helper type such as \"tag_it\""))
+        Self::parse(&text).ok_or_else(|| serde::de::Error::custom("expected a helper type such as \"tag_it\""))
     }
 }
 
@@ -58,8 +56,7 @@ impl<'de> Deserialize<'de> for HelperType {
 pub struct ShortKey(String);
 
 impl ShortKey {
-    const ALPHABET: &'static [u8; 64] =
-        b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-";
+    const ALPHABET: &'static [u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-";
     /// The longest text that is looked up as a short key rather than as an id.
     pub const MAX_LEN: usize = 20;
 
@@ -77,9 +74,8 @@ impl ShortKey {
 
     /// Reads a short key; `None` when it cannot be one.
     pub fn parse(text: &str) -> Option<Self> {
-        let valid = !text.is_empty()
-            && text.len() <= Self::MAX_LEN
-            && text.bytes().all(|b| Self::ALPHABET.contains(&b));
+        let valid =
+            !text.is_empty() && text.len() <= Self::MAX_LEN && text.bytes().all(|b| Self::ALPHABET.contains(&b));
         valid.then(|| Self(text.to_owned()))
     }
 
@@ -136,11 +132,7 @@ pub struct Helper {
     /// Its short name in addresses.
     pub short_key: ShortKey,
     /// The connection it works on.
-    #[serde(
-        default,
-        skip_serializing_if = "Option::is_none",
-        deserialize_with = "blank_as_none"
-    )]
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "blank_as_none")]
     pub connection_id: Option<ConnectionId>,
     /// Display name.
     pub name: String,
@@ -169,52 +161,28 @@ pub struct Helper {
     #[serde(default, deserialize_with = "blank_as_default")]
     pub execution_count: u64,
     /// When a run last ended.
-    #[serde(
-        default,
-        skip_serializing_if = "Option::is_none",
-        deserialize_with = "blank_as_none"
-    )]
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "blank_as_none")]
     pub last_executed_at: Option<Timestamp>,
     /// Whether it runs on a schedule.
     #[serde(default, deserialize_with = "blank_as_default")]
     pub schedule_enabled: bool,
     /// `rate(…)` or `cron(…)` in EventBridge syntax.
-    #[serde(
-        default,
-        skip_serializing_if = "Option::is_none",
-        deserialize_with = "blank_as_none"
-    )]
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "blank_as_none")]
     pub cron_expression: Option<String>,
     /// When it last ran on schedule.
-    #[serde(
-        default,
-        skip_serializing_if = "Option::is_none",
-        deserialize_with = "blank_as_none"
-    )]
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "blank_as_none")]
     pub last_scheduled_at: Option<Timestamp>,
     /// When it runs next.
-    #[serde(
-        default,
-        skip_serializing_if = "Option::is_none",
-        deserialize_with = "blank_as_none"
-    )]
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "blank_as_none")]
     pub next_scheduled_at: Option<Timestamp>,
     /// Bumped by every change of the user, for conditional writes.
     #[serde(default, deserialize_with = "blank_as_default")]
     pub version: u64,
     /// When it was deleted.
-    #[serde(
-        default,
-        skip_serializing_if = "Option::is_none",
-        deserialize_with = "blank_as_none"
-    )]
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "blank_as_none")]
     pub deleted_at: Option<Timestamp>,
     /// Unix seconds: 30 days after deletion.
-    #[serde(
-        default,
-        skip_serializing_if = "Option::is_none",
-        deserialize_with = "blank_as_none"
-    )]
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "blank_as_none")]
     pub ttl: Option<i64>,
     /// When it was made.
     pub created_at: Timestamp,
@@ -236,10 +204,7 @@ mod tests {
 
     #[test]
     fn a_type_has_its_kebab_name() {
-        assert_eq!(
-            HelperType::parse("hook_it_v2").unwrap().kebab(),
-            "hook-it-v2"
-        );
+        assert_eq!(HelperType::parse("hook_it_v2").unwrap().kebab(), "hook-it-v2");
         for bad in ["", "Tag", "tag-it", "tag it", "a/b"] {
             assert!(HelperType::parse(bad).is_none(), "{bad:?}");
         }

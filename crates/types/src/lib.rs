@@ -25,25 +25,22 @@ pub use account::{Account, AccountSettings, AccountStatus, AccountUsage, UsagePe
 pub use api_key::{ApiKey, ApiKeyPermission, ApiKeySecret, ApiKeyStatus};
 pub use blank::{blank_as_default, blank_as_none};
 pub use connection::{
-    AuthStatus, AuthType, ConnectionError, ConnectionStatus, Credentials, PlatformConnection,
-    PlatformConnectionAuth,
+    AuthStatus, AuthType, ConnectionError, ConnectionStatus, Credentials, PlatformConnection, PlatformConnectionAuth,
 };
 pub use execution::{
-    Action, Attempt, Execution, ExecutionError, ExecutionOutput, ExecutionStatus, ExecutionSummary,
-    MeterState, TriggerType,
+    Action, Attempt, Execution, ExecutionError, ExecutionOutput, ExecutionStatus, ExecutionSummary, MeterState,
+    TriggerType,
 };
 pub use helper::{ConfigFault, Helper, HelperStatus, HelperType, ShortKey};
-pub use ids::{
-    AccountId, ApiKeyId, AuthId, ConnectionId, ExecutionId, HelperId, IdError, PlatformId, UserId,
-};
+pub use ids::{AccountId, ApiKeyId, AuthId, ConnectionId, ExecutionId, HelperId, IdError, PlatformId, UserId};
 pub use membership::{MembershipStatus, UserAccount};
 pub use message::ExecutionMessage;
 pub use oauth_state::OAuthState;
 pub use permissions::{Permission, Permissions, Role};
 pub use plan::{Plan, PlanLimits};
 pub use platform::{
-    ApiConfig, CredentialField, DisplayConfig, InputType, OAuthConfig, Platform, PlatformStatus,
-    RateLimits, TestEndpoint,
+    ApiConfig, CredentialField, DisplayConfig, InputType, OAuthConfig, Platform, PlatformStatus, RateLimits,
+    TestEndpoint,
 };
 pub use random::{Random, SeededRandom, SystemRandom};
 pub use secret::Secret;

@@ -51,18 +51,10 @@ pub struct UserAccount {
     /// Whether the membership grants anything.
     pub status: MembershipStatus,
     /// The stored permissions; absent when they follow from the role.
-    #[serde(
-        default,
-        skip_serializing_if = "Option::is_none",
-        deserialize_with = "blank_as_none"
-    )]
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "blank_as_none")]
     pub permissions: Option<Permissions>,
     /// Who invited the member.
-    #[serde(
-        default,
-        skip_serializing_if = "Option::is_none",
-        deserialize_with = "blank_as_none"
-    )]
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "blank_as_none")]
     pub invited_by: Option<UserId>,
     /// When the membership began.
     pub linked_at: Timestamp,

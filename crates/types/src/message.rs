@@ -3,8 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    AccountId, ConnectionId, Execution, ExecutionId, HelperId, HelperType, TimestampMs,
-    TriggerType, UserId, blank_as_default, blank_as_none,
+    AccountId, ConnectionId, Execution, ExecutionId, HelperId, HelperType, TimestampMs, TriggerType, UserId,
+    blank_as_default, blank_as_none,
 };
 
 /// What the router sends: a small envelope; the worker reads the record itself by key.
@@ -24,25 +24,13 @@ pub struct ExecutionMessage {
     /// Its account.
     pub account_id: AccountId,
     /// The connection it works on.
-    #[serde(
-        default,
-        skip_serializing_if = "Option::is_none",
-        deserialize_with = "blank_as_none"
-    )]
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "blank_as_none")]
     pub connection_id: Option<ConnectionId>,
     /// The contact it works on.
-    #[serde(
-        default,
-        skip_serializing_if = "Option::is_none",
-        deserialize_with = "blank_as_none"
-    )]
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "blank_as_none")]
     pub contact_id: Option<String>,
     /// Who started it.
-    #[serde(
-        default,
-        skip_serializing_if = "Option::is_none",
-        deserialize_with = "blank_as_none"
-    )]
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "blank_as_none")]
     pub user_id: Option<UserId>,
     /// What started it.
     pub trigger_type: TriggerType,
@@ -50,11 +38,7 @@ pub struct ExecutionMessage {
     #[serde(default, deserialize_with = "blank_as_default")]
     pub attempt: u32,
     /// When it was sent.
-    #[serde(
-        default,
-        skip_serializing_if = "Option::is_none",
-        deserialize_with = "blank_as_none"
-    )]
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "blank_as_none")]
     pub enqueued_at: Option<TimestampMs>,
 }
 

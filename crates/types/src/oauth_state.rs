@@ -16,25 +16,13 @@ pub struct OAuthState {
     /// The platform.
     pub platform_id: PlatformId,
     /// The connection that is signed in again, if any.
-    #[serde(
-        default,
-        skip_serializing_if = "Option::is_none",
-        deserialize_with = "blank_as_none"
-    )]
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "blank_as_none")]
     pub connection_id: Option<ConnectionId>,
     /// Where the user goes afterwards.
-    #[serde(
-        default,
-        skip_serializing_if = "Option::is_none",
-        deserialize_with = "blank_as_none"
-    )]
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "blank_as_none")]
     pub redirect_uri: Option<String>,
     /// PKCE verifier.
-    #[serde(
-        default,
-        skip_serializing_if = "Option::is_none",
-        deserialize_with = "blank_as_none"
-    )]
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "blank_as_none")]
     pub code_verifier: Option<String>,
     /// Unix seconds.
     pub created_at: i64,

@@ -129,23 +129,14 @@ mod tests {
         };
         assert_eq!(may(Role::Owner), [true; 7]);
         assert_eq!(may(Role::Admin), [true; 7]);
-        assert_eq!(
-            may(Role::Member),
-            [true, true, true, false, false, true, false]
-        );
-        assert_eq!(
-            may(Role::Viewer),
-            [false, false, false, false, false, true, false]
-        );
+        assert_eq!(may(Role::Member), [true, true, true, false, false, true, false]);
+        assert_eq!(may(Role::Viewer), [false, false, false, false, false, true, false]);
         assert_eq!(may(Role::Unknown), [false; 7]);
     }
 
     #[test]
     fn roles_are_read_in_any_case_and_written_as_the_web_app_expects() {
-        assert_eq!(
-            serde_json::from_str::<Role>("\"OWNER\"").unwrap(),
-            Role::Owner
-        );
+        assert_eq!(serde_json::from_str::<Role>("\"OWNER\"").unwrap(), Role::Owner);
         assert_eq!(serde_json::to_string(&Role::Owner).unwrap(), "\"Owner\"");
         assert_eq!(serde_json::to_string(&Role::Admin).unwrap(), "\"admin\"");
     }

@@ -35,13 +35,7 @@ pub struct PlanLimits {
 impl Plan {
     /// The limits of the plan.
     pub fn limits(self) -> PlanLimits {
-        let [
-            helpers,
-            connections,
-            api_keys,
-            team_members,
-            monthly_executions,
-        ] = match self {
+        let [helpers, connections, api_keys, team_members, monthly_executions] = match self {
             Self::Free => [1, 1, 1, 1, 100],
             Self::Start => [10, 2, 2, 2, 5_000],
             Self::Grow => [50, 5, 10, 5, 25_000],

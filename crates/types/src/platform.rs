@@ -25,11 +25,7 @@ pub struct OAuthConfig {
     /// Where codes and refresh tokens are exchanged.
     pub token_url: String,
     /// Who the user is.
-    #[serde(
-        default,
-        skip_serializing_if = "Option::is_none",
-        deserialize_with = "blank_as_none"
-    )]
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "blank_as_none")]
     pub user_info_url: Option<String>,
     /// What is asked for.
     #[serde(default)]
@@ -96,11 +92,7 @@ pub struct DisplayConfig {
     /// The letters of the badge.
     pub initial: String,
     /// Short name.
-    #[serde(
-        default,
-        skip_serializing_if = "Option::is_none",
-        deserialize_with = "blank_as_none"
-    )]
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "blank_as_none")]
     pub short_name: Option<String>,
 }
 
@@ -127,11 +119,7 @@ pub struct CredentialField {
     #[serde(default, deserialize_with = "blank_as_default")]
     pub placeholder: String,
     /// Where to find it.
-    #[serde(
-        default,
-        skip_serializing_if = "Option::is_none",
-        deserialize_with = "blank_as_none"
-    )]
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "blank_as_none")]
     pub hint: Option<String>,
     /// How it is typed in.
     pub input_type: InputType,
@@ -169,27 +157,15 @@ pub struct Platform {
     #[serde(default, deserialize_with = "blank_as_default")]
     pub documentation_url: String,
     /// How it does OAuth, if it does.
-    #[serde(
-        default,
-        skip_serializing_if = "Option::is_none",
-        deserialize_with = "blank_as_none"
-    )]
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "blank_as_none")]
     pub oauth: Option<OAuthConfig>,
     /// How its API is called.
     pub api_config: ApiConfig,
     /// Test calls per kind of credential.
-    #[serde(
-        default,
-        skip_serializing_if = "Option::is_none",
-        deserialize_with = "blank_as_none"
-    )]
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "blank_as_none")]
     pub test_endpoints: Option<BTreeMap<String, TestEndpoint>>,
     /// How the web app draws it.
-    #[serde(
-        default,
-        skip_serializing_if = "Option::is_none",
-        deserialize_with = "blank_as_none"
-    )]
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "blank_as_none")]
     pub display_config: Option<DisplayConfig>,
     /// What a user pastes to connect by key; empty when only OAuth connects it.
     #[serde(default, deserialize_with = "blank_as_default")]

@@ -29,60 +29,32 @@ pub struct User {
     /// Display name.
     pub name: String,
     /// E.164 phone number, never verified by us.
-    #[serde(
-        default,
-        skip_serializing_if = "Option::is_none",
-        deserialize_with = "blank_as_none"
-    )]
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "blank_as_none")]
     pub phone_number: Option<String>,
     /// Company as given at registration.
-    #[serde(
-        default,
-        skip_serializing_if = "Option::is_none",
-        deserialize_with = "blank_as_none"
-    )]
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "blank_as_none")]
     pub company: Option<String>,
     /// Whether the user may sign in.
     #[serde(default)]
     pub status: UserStatus,
     /// The account that requests act on.
-    #[serde(
-        default,
-        skip_serializing_if = "Option::is_none",
-        deserialize_with = "blank_as_none"
-    )]
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "blank_as_none")]
     pub current_account_id: Option<AccountId>,
     /// Whether the web app's first steps are done.
     #[serde(default, deserialize_with = "blank_as_default")]
     pub onboarding_complete: bool,
     /// Which notifications the user wants; absent keys have their defaults.
-    #[serde(
-        default,
-        skip_serializing_if = "Option::is_none",
-        deserialize_with = "blank_as_none"
-    )]
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "blank_as_none")]
     #[schema(value_type = Option<Object>)]
     pub notification_preferences: Option<JsonObject>,
     /// An address that is not confirmed yet.
-    #[serde(
-        default,
-        skip_serializing_if = "Option::is_none",
-        deserialize_with = "blank_as_none"
-    )]
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "blank_as_none")]
     pub pending_email: Option<String>,
     /// When the address was proven.
-    #[serde(
-        default,
-        skip_serializing_if = "Option::is_none",
-        deserialize_with = "blank_as_none"
-    )]
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "blank_as_none")]
     pub email_verified_at: Option<Timestamp>,
     /// When the user last signed in.
-    #[serde(
-        default,
-        skip_serializing_if = "Option::is_none",
-        deserialize_with = "blank_as_none"
-    )]
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "blank_as_none")]
     pub last_login_at: Option<Timestamp>,
     /// When the user registered.
     pub created_at: Timestamp,

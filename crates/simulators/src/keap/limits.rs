@@ -1,0 +1,132 @@
+//! Quotas: the headers on every answer, and a real limit when one is set.
+
+use std::collections::BTreeMap;
+use std::sync::{Mutex, PoisonError};
+
+use axum::Json;
+use axum::extract::{Request, State};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+
+use super::error::quota_body;
+use super::{Keap, auth};
+
+/// Limits to enforce; absent means that nothing is refused.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Limits {
+    /// Requests in one second of the clock.
+    pub per_second: Option<u64>,
+    /// Requests in one minute of the clock.
+    pub per_minute: Option<u64>,
+}
+
+/// Counts requests in windows of the clock.
+#[derive(Debug, Default)]
+pub(crate) struct Meter(Mutex<Counts>);
+
+#[derive(Debug, Default)]
+struct Counts {
+    limits: Limits,
+    /// Requests by window length in seconds: the window's number and how many were let in.
+    windows: BTreeMap<i64, (i64, u64)>,
+}
+
+const SECOND: i64 = 1;
+const MINUTE: i64 = 60;
+const DAY: i64 = 86_400;
+
+/// Requests used in the present minute and day.
+struct Used {
+    minute: u64,
+    day: u64,
+}
+
+impl Counts {
+    fn used(&self, length: i64, now: DateTime<Utc>) -> u64 {
+        match self.windows.get(&length) {
+            Some((window, count)) if *window == now.timestamp().div_euclid(length) => *count,
+            _ => 0,
+        }
+    }
+}
+
+impl Meter {
+    pub(crate) fn set(&self, limits: Limits) {
+        self.lock().limits = limits;
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Counts> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Counts a request if it is let in.
+    fn admit(&self, now: DateTime<Utc>) -> (bool, Used) {
+        let mut counts = self.lock();
+        let within = |limit: Option<u64>, length| limit.is_none_or(|max| counts.used(length, now) < max);
+        let admitted = within(counts.limits.per_second, SECOND) && within(counts.limits.per_minute, MINUTE);
+        if admitted {
+            for length in [SECOND, MINUTE, DAY] {
+                let used = counts.used(length, now) + 1;
+                let window = now.timestamp().div_euclid(length);
+                counts.windows.insert(length, (window, used));
+            }
+        }
+        let used = Used {
+            minute: counts.used(MINUTE, now),
+            day: counts.used(DAY, now),
+        };
+        (admitted, used)
+    }
+
+    fn limits(&self) -> Limits {
+        self.lock().limits
+    }
+}
+
+/// The middleware that counts, refuses what is over the limit, and adds the headers.
+pub(crate) async fn meter(State(keap): State<Keap>, request: Request, next: Next) -> Response {
+    let personal = auth::bearer(request.headers()).is_some_and(|token| token.starts_with(auth::PERSONAL_PREFIX));
+    let now = keap.clock().now();
+    let (admitted, used) = keap.meter().admit(now);
+    let mut response = if admitted {
+        next.run(request).await
+    } else {
+        (StatusCode::TOO_MANY_REQUESTS, Json(quota_body())).into_response()
+    };
+    let throttle = keap.meter().limits().per_minute;
+    add_headers(response.headers_mut(), personal, throttle, &used, now);
+    response
+}
+
+/// The documented limits: an OAuth app has 1500 a minute and 150 000 a day over all its tenants, a personal token
+/// 240 and 30 000, a tenant 10 000 a minute.
+fn add_headers(headers: &mut HeaderMap, personal: bool, throttle: Option<u64>, used: &Used, now: DateTime<Utc>) {
+    let (minute, day) = if personal { (240, 30_000) } else { (1500, 150_000) };
+    let midnight = (now.timestamp().div_euclid(DAY) + 1) * DAY;
+    for (prefix, limit, unit, count) in [
+        ("x-keap-product-quota", day, "day", used.day),
+        (
+            "x-keap-product-throttle",
+            throttle.unwrap_or(minute),
+            "minute",
+            used.minute,
+        ),
+        ("x-keap-tenant-throttle", 10_000, "minute", used.minute),
+    ] {
+        let mut set = |name: &str, value: HeaderValue| {
+            if let Ok(name) = HeaderName::try_from(format!("{prefix}-{name}")) {
+                headers.insert(name, value);
+            }
+        };
+        set("limit", limit.into());
+        set("time-unit", HeaderValue::from_static(unit));
+        set("interval", 1.into());
+        set("available", limit.saturating_sub(count).into());
+        set("used", count.into());
+    }
+    headers.insert("x-keap-product-quota-expiry-time", (midnight * 1000).into());
+    headers.insert("x-keap-tenant-id", HeaderValue::from_static(super::TENANT_ID));
+}

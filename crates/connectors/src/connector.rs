@@ -7,8 +7,8 @@ use serde_json::{Map, Value};
 
 use crate::error::ConnectorError;
 use crate::model::{
-    Automation, Contact, ContactPage, ContactQuery, ContactUpdate, CrmUser, CustomField,
-    NewContact, OptInOutcome, OptInStatus, Tag,
+    Automation, Contact, ContactPage, ContactQuery, ContactUpdate, CrmUser, CustomField, NewContact, OptInOutcome,
+    OptInStatus, Tag,
 };
 
 /// What a connector can do; it lists only what it implements.
@@ -117,8 +117,7 @@ pub trait Connector: Send + Sync + fmt::Debug {
     ///
     /// # Errors
     /// `UnknownField` naming the first key that is neither a standard nor a custom field.
-    async fn get_field_values(&self, contact_id: &str, keys: &[&str])
-    -> Result<Map<String, Value>>;
+    async fn get_field_values(&self, contact_id: &str, keys: &[&str]) -> Result<Map<String, Value>>;
 
     /// Sets several fields of a contact in one write; repeatable.
     async fn set_field_values(&self, contact_id: &str, values: &Map<String, Value>) -> Result<()>;
@@ -145,12 +144,7 @@ pub trait Connector: Send + Sync + fmt::Debug {
     async fn achieve_goal(&self, contact_id: &str, goal: &str, integration: &str) -> Result<()>;
 
     /// Sets marketing consent and tells what came of it; repeatable.
-    async fn set_opt_in_status(
-        &self,
-        contact_id: &str,
-        opted_in: bool,
-        reason: &str,
-    ) -> Result<OptInOutcome>;
+    async fn set_opt_in_status(&self, contact_id: &str, opted_in: bool, reason: &str) -> Result<OptInOutcome>;
 
     /// Reads marketing consent.
     async fn get_opt_in_status(&self, contact_id: &str) -> Result<OptInStatus>;

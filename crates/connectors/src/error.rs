@@ -127,10 +127,7 @@ impl ConnectorError {
     pub fn is_retryable(&self) -> bool {
         matches!(
             self.kind,
-            ErrorKind::RateLimited
-                | ErrorKind::Unavailable
-                | ErrorKind::Network
-                | ErrorKind::Timeout
+            ErrorKind::RateLimited | ErrorKind::Unavailable | ErrorKind::Network | ErrorKind::Timeout
         )
     }
 }

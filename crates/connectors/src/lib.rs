@@ -1,12 +1,26 @@
 //! One interface to the CRMs, so that a helper never thinks about which one is behind it.
 
 mod connector;
+mod cursor;
 mod error;
+mod http;
+mod keap;
+mod loader;
+mod mask;
 mod model;
+mod rate;
+mod registry;
+mod translate;
+mod wire;
 
 pub use connector::{Capability, Connector, Metadata, Result};
 pub use error::{ConnectorError, ErrorKind, WriteOutcome};
+pub use http::{StaticToken, TokenSource, Transport};
+pub use loader::{Loaded, Loader};
 pub use model::{
-    Address, Automation, Contact, ContactPage, ContactQuery, ContactUpdate, CrmUser, CustomField,
-    DataType, NewContact, OptInOutcome, OptInStatus, Slot, Tag, TagRef,
+    Address, Automation, Contact, ContactPage, ContactQuery, ContactUpdate, CrmUser, CustomField, DataType, NewContact,
+    OptInOutcome, OptInStatus, Slot, Tag, TagRef,
 };
+pub use rate::{Sleeper, TokioSleeper};
+pub use registry::{ConnectorConfig, PLATFORMS, Shared, build};
+pub use translate::cache::Caches;

@@ -224,9 +224,7 @@ pub struct Contact {
 impl Contact {
     /// The first and last name joined by a blank.
     pub fn full_name(&self) -> String {
-        format!("{} {}", self.first_name, self.last_name)
-            .trim()
-            .to_owned()
+        format!("{} {}", self.first_name, self.last_name).trim().to_owned()
     }
 }
 
@@ -256,6 +254,8 @@ pub struct ContactQuery {
     pub email: Option<String>,
     /// Only contacts changed at or after this time.
     pub updated_since: Option<Timestamp>,
+    /// Whether the caller reads nothing but ids, so that the connector may leave out the rest.
+    pub ids_only: bool,
 }
 
 /// A contact to create. Standard names, custom keys, labels and ids go into `fields` alike.

@@ -1,0 +1,71 @@
+//! `score_it`: scores a contact by its tags.
+
+use rust_decimal::Decimal;
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use crate::settings::{FieldKey, Flag, Number, TagKey};
+use crate::{Category, Context, Helper, HelperError, Meta, Outcome, register, values};
+
+/// Scores a contact by the tags it has or lacks and stores the total.
+#[derive(Debug, Deserialize, JsonSchema)]
+pub struct ScoreIt {
+    /// Rules to check; each one that fits adds its points.
+    #[schemars(length(min = 1))]
+    rules: Vec<TagRule>,
+    /// The contact field that receives the total.
+    target_field: FieldKey,
+}
+
+#[derive(Debug, Deserialize, JsonSchema)]
+struct TagRule {
+    /// The tag to look for.
+    tag_id: TagKey,
+    /// Whether the contact must have the tag (yes) or lack it (no) for the rule to fit.
+    #[serde(default = "Flag::on")]
+    has_tag: Flag,
+    /// The points that the rule adds; negative points subtract.
+    #[serde(default)]
+    points: Number,
+}
+
+impl Helper for ScoreIt {
+    const META: Meta = Meta::new(
+        "score_it",
+        "Score It",
+        Category::Tagging,
+        "Scores a contact by the tags it has or lacks and stores the total.",
+    )
+    .needs_crm()
+    .repeatable();
+
+    const EXAMPLE: &'static str = r#"{
+        "rules": [
+            {"tag_id": "Customer", "has_tag": true, "points": 10},
+            {"tag_id": "Unsubscribed", "has_tag": true, "points": -5},
+            {"tag_id": "Webinar attended", "has_tag": false, "points": -0.5}
+        ],
+        "target_field": "_LeadScore"
+    }"#;
+
+    async fn run(&self, cx: &mut Context<'_>) -> Result<Outcome, HelperError> {
+        let carried = cx.contact_tag_ids().await?;
+        let mut total = Decimal::ZERO;
+        for rule in &self.rules {
+            let tag = cx.resolve_tag(&rule.tag_id).await?;
+            if carried.contains(&tag) == rule.has_tag.0 {
+                total = total.checked_add(rule.points.0).ok_or_else(too_large)?;
+            }
+        }
+        let total = values::decimal_text(total);
+        cx.set_result(self.target_field.as_str(), total.clone());
+        cx.set_field(&self.target_field, total.clone()).await?;
+        Ok(Outcome::done(format!("{total} points")))
+    }
+}
+
+fn too_large() -> HelperError {
+    HelperError::permanent("TOO_LARGE", "The total has more than 28 digits. Use smaller points")
+}
+
+register!(ScoreIt);

@@ -1,0 +1,84 @@
+//! A helper worker as a Lambda function: `main` names its one helper type and calls [`run`].
+
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use lambda_runtime::{Error, LambdaEvent, service_fn};
+use mfh_aws::{Clients, Stage, Tables, Vault};
+use mfh_connectors::{Loader, Shared, TokioSleeper, Transport};
+use mfh_database::Database;
+use mfh_helpers::{Helper, Registration, find};
+use mfh_types::{Clock, SystemClock, SystemRandom};
+use tracing_subscriber::EnvFilter;
+
+use crate::{BatchResponse, Outputs, SqsEvent, Worker};
+
+/// Runs the worker of `H` until Lambda stops it.
+pub fn run<H: Helper>() -> ExitCode {
+    // Only the name is generic, so that a hundred workers share the rest of the code.
+    run_type(H::META.type_name)
+}
+
+fn run_type(type_name: &'static str) -> ExitCode {
+    tracing_subscriber::fmt()
+        .json()
+        .with_env_filter(EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info")))
+        .with_current_span(false)
+        .init();
+    let served = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(Error::from)
+        .and_then(|runtime| runtime.block_on(serve(type_name)));
+    match served {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            tracing::error!(error, "the worker stopped");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn serve(type_name: &'static str) -> Result<(), Error> {
+    let registration = find(type_name).ok_or_else(|| format!("helper type {type_name} is not registered"))?;
+    let worker = worker(registration, &Clients::from_env().await)?;
+    let worker = &worker;
+    lambda_runtime::run(service_fn(async |event: LambdaEvent<SqsEvent>| {
+        let remaining = remaining(event.context.deadline);
+        Ok::<BatchResponse, Error>(worker.handle(event.payload, remaining, &event.context.request_id).await)
+    }))
+    .await
+}
+
+fn worker(registration: &'static Registration, clients: &Clients) -> Result<Worker, Error> {
+    let stage = Stage::from_env();
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    let database = Database::new(clients.dynamodb().clone(), Tables::from_env(&stage));
+    let key = std::env::var("SECRETS_KEY_ID").unwrap_or_else(|_| format!("alias/mfh-{stage}-secrets"));
+    let bucket = std::env::var("DATA_BUCKET").unwrap_or_else(|_| format!("mfh-data-{stage}"));
+    let vault = Vault::new(clients.kms().clone(), key);
+    let shared = Shared::new(
+        Transport::new()?,
+        clock.clone(),
+        Arc::new(SystemRandom),
+        Arc::new(TokioSleeper),
+    );
+    let loader = Loader::new(database.clone(), vault, shared, clock.clone());
+    let outputs = Outputs::new(clients.s3().clone(), bucket);
+    Ok(Worker::new(
+        registration,
+        stage,
+        database,
+        loader,
+        clients.sqs().clone(),
+        outputs,
+        clock,
+    ))
+}
+
+/// What is left until `deadline` (Unix milliseconds).
+fn remaining(deadline: u64) -> Duration {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    Duration::from_millis(deadline).saturating_sub(now)
+}

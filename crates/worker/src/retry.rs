@@ -1,0 +1,57 @@
+//! When a failed run is tried again (DECISIONS 10 and 28).
+
+use std::time::Duration;
+
+/// A message is received at most this often.
+const MAX_RECEIVES: u32 = 3;
+
+/// An execution is tried at most this often, over all its messages.
+const MAX_ATTEMPTS: usize = 5;
+
+/// A longer wait does not block the contact's queue: the execution waits in the table instead.
+const LONGEST_VISIBILITY: Duration = Duration::from_secs(15 * 60);
+
+/// What becomes of a run that failed and may be repeated.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Retry {
+    /// The message stays in its queue and is seen again after this time.
+    Visible(Duration),
+    /// The execution waits in the table; the sweeper sends a new message after this time.
+    Wait(Duration),
+    /// That was the last attempt.
+    GiveUp,
+}
+
+/// Decides after `failed` attempts, this one included, on the `receive_count`-th delivery of the message.
+pub(crate) fn decide(receive_count: u32, failed: usize, retry_after: Option<Duration>) -> Retry {
+    let asked = retry_after.unwrap_or_default();
+    if failed >= MAX_ATTEMPTS {
+        return Retry::GiveUp;
+    }
+    if asked > LONGEST_VISIBILITY {
+        return Retry::Wait(asked);
+    }
+    match receive_count {
+        0 | 1 => Retry::Visible(asked.max(Duration::from_secs(30))),
+        count if count < MAX_RECEIVES => Retry::Visible(asked.max(Duration::from_secs(300))),
+        _ => Retry::GiveUp,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_waits_of_the_decisions_hold() {
+        let secs = Duration::from_secs;
+        assert_eq!(decide(1, 1, None), Retry::Visible(secs(30)));
+        assert_eq!(decide(1, 1, Some(secs(90))), Retry::Visible(secs(90)));
+        assert_eq!(decide(2, 2, None), Retry::Visible(secs(300)));
+        assert_eq!(decide(2, 2, Some(secs(600))), Retry::Visible(secs(600)));
+        assert_eq!(decide(3, 3, None), Retry::GiveUp);
+        assert_eq!(decide(1, 1, Some(secs(901))), Retry::Wait(secs(901)));
+        assert_eq!(decide(3, 3, Some(secs(901))), Retry::Wait(secs(901)));
+        assert_eq!(decide(1, 5, Some(secs(901))), Retry::GiveUp);
+    }
+}

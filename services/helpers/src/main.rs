@@ -1,0 +1,13 @@
+//! The helpers service as a Lambda function.
+
+use mfh_aws::Clients;
+use mfh_helpers_service::State;
+use mfh_http::{Core, lambda};
+
+#[tokio::main]
+async fn main() -> Result<(), lambda::Error> {
+    lambda::init_tracing();
+    let clients = Clients::from_env().await;
+    let core = Core::from_env(&clients)?;
+    lambda::run(mfh_helpers_service::router(State::from_env(core))).await
+}

@@ -9,7 +9,7 @@ async fn main() -> Result<(), Error> {
     let init = Init::from_env().await;
     let router = &Router::new(init.database, init.clients.sqs().clone(), init.queues, init.clock);
     lambda_runtime::run(service_fn(async |event: LambdaEvent<StreamEvent>| {
-        Ok::<_, Error>(router.route(event.payload).await)
+        Ok::<_, Error>(Box::pin(router.route(event.payload)).await)
     }))
     .await
 }

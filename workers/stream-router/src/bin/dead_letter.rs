@@ -18,7 +18,7 @@ async fn main() -> Result<(), Error> {
                 message_id: &delivery.message_id,
                 body: &delivery.body,
             };
-            if !letters.handle(&letter).await {
+            if !Box::pin(letters.handle(&letter)).await {
                 response.fail(&delivery.message_id);
             }
         }

@@ -10,7 +10,7 @@ async fn main() -> Result<(), Error> {
     let init = Init::from_env().await;
     let sweeper = &Sweeper::new(init.database, init.clients.sqs().clone(), init.queues, init.clock);
     lambda_runtime::run(service_fn(async |_: LambdaEvent<Value>| {
-        let sweep = sweeper.sweep().await?;
+        let sweep = Box::pin(sweeper.sweep()).await?;
         tracing::info!(sent = sweep.sent, ended = sweep.ended, left = sweep.left, "swept");
         Ok::<_, Error>(json!({ "sent": sweep.sent, "ended": sweep.ended, "left": sweep.left }))
     }))

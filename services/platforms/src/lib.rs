@@ -1,0 +1,78 @@
+//! The platforms service: what can be connected, and the account's connections (`api-automation` §6, §7).
+
+mod address;
+mod credentials;
+mod routes;
+mod seeds;
+mod upstream;
+mod view;
+
+use std::sync::Arc;
+
+use axum::extract::FromRef;
+use mfh_aws::{Clients, Vault};
+use mfh_connectors::{Loader, Shared, TokioSleeper, Transport};
+use mfh_http::{Core, lambda};
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+pub use seeds::seeds;
+
+/// The name of the service.
+pub const SERVICE: &str = "mfh-platforms";
+
+/// What the routes work with.
+#[derive(Debug, Clone)]
+pub struct State {
+    /// What all services share.
+    pub core: Arc<Core>,
+    /// Builds connectors, and seals and opens credentials.
+    pub loader: Loader,
+}
+
+impl State {
+    /// The state over what all services share and the connectors of this process.
+    pub fn new(core: Arc<Core>, loader: Loader) -> Self {
+        Self { core, loader }
+    }
+
+    /// The state of the deployed service; `SECRETS_KEY_ID` names the key that seals credentials.
+    ///
+    /// # Errors
+    /// When the HTTP client cannot be built.
+    pub fn from_env(core: Arc<Core>, clients: &Clients) -> Result<Self, lambda::Error> {
+        let key = std::env::var("SECRETS_KEY_ID").unwrap_or_else(|_| format!("alias/mfh-{}-secrets", core.stage));
+        let vault = Vault::new(clients.kms().clone(), key);
+        let (clock, random) = (core.clock.clone(), core.random.clone());
+        let shared = Shared::new(Transport::new()?, clock.clone(), random, Arc::new(TokioSleeper));
+        let loader = Loader::new(core.database.clone(), vault, shared, clock);
+        Ok(Self::new(core, loader))
+    }
+}
+
+impl FromRef<State> for Arc<Core> {
+    fn from_ref(state: &State) -> Self {
+        state.core.clone()
+    }
+}
+
+/// The routes of the service.
+pub fn router(state: State) -> OpenApiRouter {
+    use routes::{connections, health, platforms};
+
+    OpenApiRouter::new()
+        .routes(routes!(health::health))
+        .routes(routes!(platforms::list))
+        .routes(routes!(platforms::get))
+        .routes(routes!(connections::list::all))
+        .routes(routes!(connections::list::of_platform, connections::create::create))
+        .routes(routes!(
+            connections::get::get,
+            connections::update::update,
+            connections::delete::delete
+        ))
+        .routes(routes!(connections::test::test))
+        .routes(routes!(connections::crm::fields))
+        .routes(routes!(connections::crm::tags))
+        .with_state(state)
+}

@@ -1,0 +1,36 @@
+//! `GET /platforms/{platform_id}/connections/{connection_id}`.
+
+use axum::extract;
+use mfh_http::{ApiError, Envelope, ErrorBody, Member, Path, Reply, ok};
+
+use super::{Address, find};
+use crate::State;
+use crate::view::ConnectionView;
+
+/// Shows a connection.
+#[utoipa::path(
+    get,
+    path = "/platforms/{platform_id}/connections/{connection_id}",
+    tag = "platforms",
+    params(
+        ("platform_id" = String, Path, description = "Id or slug of the platform"),
+        ("connection_id" = String, Path, description = "Id of the connection"),
+    ),
+    security(("bearer" = [])),
+    responses(
+        (status = 200, body = Envelope<ConnectionView>),
+        (status = 401, body = ErrorBody),
+        (status = 403, body = ErrorBody),
+        (status = 404, body = ErrorBody),
+        (status = 503, body = ErrorBody),
+    )
+)]
+pub(crate) async fn get(
+    extract::State(state): extract::State<State>,
+    member: Member,
+    Path(address): Path<Address>,
+) -> Result<Reply<ConnectionView>, ApiError> {
+    let (platform, connection) = find(&state, member.account_id(), &address).await?;
+    let view = ConnectionView::new(connection, Some(&platform));
+    Ok(ok("Connection retrieved successfully", view))
+}

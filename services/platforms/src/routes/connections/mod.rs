@@ -1,0 +1,101 @@
+//! Connections of the account (`api-automation` §7). Members look at them; changing them takes `manage_connections`.
+
+pub(crate) mod create;
+pub(crate) mod crm;
+pub(crate) mod delete;
+pub(crate) mod get;
+pub(crate) mod list;
+pub(crate) mod test;
+pub(crate) mod update;
+
+use http::StatusCode;
+use mfh_http::{ApiError, ErrorCode, FieldFault};
+use mfh_types::{AccountId, AuthType, ConnectionId, ConnectionStatus, Platform, PlatformConnection};
+
+use super::platforms;
+use crate::State;
+use crate::credentials::Checked;
+use crate::upstream;
+
+/// The longest name.
+const MAX_NAME_CHARS: usize = 100;
+
+/// Where a connection lies in an address: its platform and its own id.
+pub(crate) type Address = (String, String);
+
+/// All connections of an account that are not being deleted, the oldest first.
+pub(crate) async fn of_account(state: &State, account: &AccountId) -> Result<Vec<PlatformConnection>, ApiError> {
+    let mut connections = state.core.database.connections().list(account).await?;
+    connections.retain(|connection| connection.status != ConnectionStatus::Deleting);
+    Ok(connections)
+}
+
+/// The account's connection at this address, with its platform.
+///
+/// # Errors
+/// 404 for one that is missing, foreign, being deleted or of another platform, all alike.
+async fn find(
+    state: &State,
+    account: &AccountId,
+    (platform, id): &Address,
+) -> Result<(Platform, PlatformConnection), ApiError> {
+    let platform = platforms::find(state, platform).await?;
+    let id = ConnectionId::parse(id).map_err(|_| not_found())?;
+    let connection = state.core.database.connections().get(account, &id).await?;
+    let connection = connection.filter(|connection| {
+        connection.platform_id == platform.platform_id && connection.status != ConnectionStatus::Deleting
+    });
+    Ok((platform, connection.ok_or_else(not_found)?))
+}
+
+fn not_found() -> ApiError {
+    ApiError::not_found("Connection not found")
+}
+
+/// Refuses a name that another of these connections to the platform has, in any case.
+fn check_name_is_free(
+    connections: &[PlatformConnection],
+    platform: &Platform,
+    name: &str,
+    own: Option<&ConnectionId>,
+) -> Result<(), ApiError> {
+    let taken = connections.iter().any(|connection| {
+        connection.platform_id == platform.platform_id
+            && own != Some(&connection.connection_id)
+            && connection.name.to_lowercase() == name.to_lowercase()
+    });
+    if !taken {
+        return Ok(());
+    }
+    let message = format!(
+        "A connection to {} with this name exists; choose another name",
+        platform.name
+    );
+    let fault = FieldFault::new("name", "is taken by another connection");
+    Err(ApiError::conflict(ErrorCode::Conflict, message).fields(vec![fault]))
+}
+
+/// Tries credentials at the vendor before anything is stored.
+///
+/// # Errors
+/// 400 with the vendor's reason.
+async fn try_out(
+    state: &State,
+    platform: &Platform,
+    id: &ConnectionId,
+    auth_type: AuthType,
+    checked: &Checked,
+) -> Result<(), ApiError> {
+    let base_url = checked.base_url.as_deref();
+    let connector = state
+        .loader
+        .connect(platform, id, auth_type, base_url, &checked.credentials);
+    let outcome = match connector {
+        Ok(connector) => connector.test_connection().await,
+        Err(error) => Err(error),
+    };
+    outcome.map_err(|error| {
+        let message = format!("Could not connect: {}", error.message);
+        ApiError::new(StatusCode::BAD_REQUEST, ErrorCode::UpstreamFailed, message).data(upstream::facts(&error))
+    })
+}

@@ -1,0 +1,153 @@
+//! `PUT /platforms/{platform_id}/connections/{connection_id}`.
+
+use axum::extract;
+use mfh_database::{ConnectionChange, NewSecrets};
+use mfh_http::{
+    ApiError, Envelope, ErrorBody, ErrorCode, FieldFault, Json, ManageConnections, May, Path, Reply, check, ok,
+};
+use mfh_types::{AuthType, Platform, PlatformConnection, Timestamp, blank_as_default};
+use serde::Deserialize;
+use utoipa::ToSchema;
+
+use super::{Address, MAX_NAME_CHARS, check_name_is_free, find, not_found, of_account, try_out};
+use crate::State;
+use crate::credentials::{self, Sent};
+use crate::view::ConnectionView;
+
+/// A change of a connection; what is not sent stays as it is.
+#[derive(Debug, Deserialize, ToSchema)]
+pub(crate) struct ConnectionUpdate {
+    /// Display name.
+    #[serde(default)]
+    name: Option<String>,
+    /// New credentials, all of them; `********` alone leaves them as they are.
+    #[serde(default, deserialize_with = "blank_as_default")]
+    #[schema(value_type = std::collections::BTreeMap<String, String>)]
+    credentials: Sent,
+}
+
+/// Renames a connection, or gives it new credentials once the vendor accepts them.
+#[utoipa::path(
+    put,
+    path = "/platforms/{platform_id}/connections/{connection_id}",
+    tag = "platforms",
+    params(
+        ("platform_id" = String, Path, description = "Id or slug of the platform"),
+        ("connection_id" = String, Path, description = "Id of the connection"),
+    ),
+    security(("bearer" = [])),
+    request_body = ConnectionUpdate,
+    responses(
+        (status = 200, body = Envelope<ConnectionView>),
+        (status = 400, description = "A value is wrong, or the vendor refused the credentials", body = ErrorBody),
+        (status = 401, body = ErrorBody),
+        (status = 403, body = ErrorBody),
+        (status = 404, body = ErrorBody),
+        (status = 409, description = "The name is taken, or the credentials changed meanwhile", body = ErrorBody),
+        (status = 503, body = ErrorBody),
+    )
+)]
+pub(crate) async fn update(
+    extract::State(state): extract::State<State>,
+    member: May<ManageConnections>,
+    Path(address): Path<Address>,
+    Json(request): Json<ConnectionUpdate>,
+) -> Result<Reply<ConnectionView>, ApiError> {
+    let account = member.account_id();
+    let (platform, connection) = find(&state, account, &address).await?;
+    let name = name(&state, &platform, &connection, request.name).await?;
+    if !credentials::is_unchanged(&request.credentials) {
+        replace(&state, &platform, &connection, name, &request.credentials).await?;
+    } else if name.is_some() {
+        let change = ConnectionChange {
+            name,
+            ..ConnectionChange::default()
+        };
+        let now = Timestamp::now(&*state.core.clock);
+        let connections = state.core.database.connections();
+        connections
+            .update(account, &connection.connection_id, change, now)
+            .await?;
+    }
+    let (platform, connection) = find(&state, account, &address).await?;
+    let view = ConnectionView::new(connection, Some(&platform));
+    Ok(ok("Connection updated successfully", view))
+}
+
+/// The new name, where one is sent that differs.
+async fn name(
+    state: &State,
+    platform: &Platform,
+    connection: &PlatformConnection,
+    sent: Option<String>,
+) -> Result<Option<String>, ApiError> {
+    let Some(sent) = sent else {
+        return Ok(None);
+    };
+    let name = check::text("name", &sent, MAX_NAME_CHARS).map_err(|fault| ApiError::invalid(vec![fault]))?;
+    if name == connection.name {
+        return Ok(None);
+    }
+    let others = of_account(state, &connection.account_id).await?;
+    check_name_is_free(&others, platform, &name, Some(&connection.connection_id))?;
+    Ok(Some(name))
+}
+
+/// Puts credentials that the vendor accepts in the place of the stored ones.
+async fn replace(
+    state: &State,
+    platform: &Platform,
+    connection: &PlatformConnection,
+    name: Option<String>,
+    sent: &Sent,
+) -> Result<(), ApiError> {
+    if connection.auth_type == AuthType::OAuth2 {
+        let fault = FieldFault::new("credentials", "cannot be set on a connection that signs in by OAuth");
+        return Err(ApiError::bad_request("Connect it again by the OAuth flow of this platform").fields(vec![fault]));
+    }
+    let (account, id) = (&connection.account_id, &connection.connection_id);
+    let checked = credentials::check(platform, sent)?;
+    let gone = || {
+        ApiError::conflict(
+            ErrorCode::Conflict,
+            "The stored credentials are gone: delete the connection and connect again",
+        )
+    };
+    let auth_id = connection.auth_id.as_ref().ok_or_else(gone)?;
+    let stored = state.core.database.auths().get(account, id, auth_id).await?;
+    let (auth, _) = stored.ok_or_else(gone)?;
+
+    try_out(state, platform, id, connection.auth_type, &checked).await?;
+    let sealed = state.loader.seal(account, id, &checked.credentials).await;
+    let secrets = NewSecrets {
+        sealed: sealed.map_err(|error| ApiError::unavailable(error.to_string()))?,
+        expires_at: None,
+        scope: None,
+        token_type: None,
+    };
+    let change = ConnectionChange {
+        name,
+        credentials_metadata: Some(Some(checked.metadata)),
+        base_url: Some(checked.base_url),
+        ..ConnectionChange::default()
+    };
+    let now = Timestamp::now(&*state.core.clock);
+    let connections = state.core.database.connections();
+    let replaced = connections
+        .replace_credentials(account, (id, auth_id), secrets, auth.version, change, now)
+        .await?;
+    if !replaced {
+        let still_there = connections.get(account, id).await?.is_some();
+        return Err(if still_there { modified() } else { not_found() });
+    }
+    // The new credentials may belong to another account at the vendor, with other tags and fields.
+    state.loader.shared().caches().forget(id).await;
+    Ok(())
+}
+
+fn modified() -> ApiError {
+    ApiError::conflict(
+        ErrorCode::Conflict,
+        "The credentials were changed at the same time: load the connection again, then repeat your change",
+    )
+}

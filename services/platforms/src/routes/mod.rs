@@ -1,0 +1,5 @@
+//! The routes, by resource.
+
+pub(crate) mod connections;
+pub(crate) mod health;
+pub(crate) mod platforms;

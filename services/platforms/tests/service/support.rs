@@ -1,0 +1,253 @@
+//! The service with two tenants, `a` and `b`, a viewer `v` in an account of their own, and a simulated Keap.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use axum::Router;
+use axum::body::Body;
+use http::{HeaderMap, Method, Request, StatusCode};
+use http_body_util::BodyExt;
+use lambda_http::request::RequestContext;
+use mfh_aws::{Clients, Stage, Tables, Vault};
+use mfh_connectors::{Loader, Shared, TokioSleeper, Transport};
+use mfh_database::{Database, schema};
+use mfh_http::{Config, Core, FixedKeys, JwtVerifier, finish, openapi};
+use mfh_local::aws::dynamodb::DynamoDb;
+use mfh_local::aws::http_client::sdk_config;
+use mfh_local::aws::kms::KeyService;
+use mfh_local::aws::{Endpoint, Service};
+use mfh_platforms::State;
+use mfh_simulators::{Keap, Server};
+use mfh_types::{Account, Helper, ManualClock, Plan, Random, SystemRandom, Timestamp};
+use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
+use tempfile::TempDir;
+use tower::ServiceExt;
+
+pub const START: &str = "2026-03-10T00:00:00Z";
+
+/// A token that the simulator accepts.
+pub const TOKEN: &str = mfh_simulators::keap::PERSONAL_ACCESS_TOKEN;
+
+/// One that it does not.
+pub const BAD_TOKEN: &str = "KeapXX-wrong-0123456789";
+
+pub struct App {
+    router: Router,
+    pub core: Arc<Core>,
+    pub state: State,
+    pub keap: Keap,
+    clients: Clients,
+    _keap_server: Server,
+    _folder: TempDir,
+}
+
+pub struct Answer {
+    pub status: StatusCode,
+    pub headers: HeaderMap,
+    pub body: Value,
+}
+
+impl Answer {
+    #[track_caller]
+    pub fn data(&self, status: u16) -> &Value {
+        assert_eq!(self.status.as_u16(), status, "{}", self.body);
+        &self.body["data"]
+    }
+
+    #[track_caller]
+    pub fn is_error(&self, status: u16, code: &str) -> &Self {
+        assert_eq!(self.status.as_u16(), status, "{}", self.body);
+        assert_eq!(self.body["code"], code, "{}", self.body);
+        self
+    }
+
+    pub fn error(&self) -> &str {
+        self.body["error"].as_str().unwrap()
+    }
+}
+
+pub fn record<T: DeserializeOwned>(value: Value) -> T {
+    serde_json::from_value(value).unwrap()
+}
+
+impl App {
+    pub async fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let random: Arc<dyn Random> = Arc::new(SystemRandom);
+        let clock = Arc::new(ManualClock::at(START.parse().unwrap()));
+        let endpoint = Endpoint::builder("000000000000")
+            .with(
+                Service::DynamoDb,
+                DynamoDb::open(folder.path().join("tables.db"), "000000000000").unwrap(),
+            )
+            .with(
+                Service::Kms,
+                KeyService::open(folder.path(), "000000000000", random.clone()).unwrap(),
+            )
+            .build();
+        let clients = Clients::new(sdk_config(endpoint));
+        let stage = Stage::new("test");
+        schema::create_missing(clients.dynamodb(), &stage).await.unwrap();
+        let keap = Keap::open(None, clock.clone(), random.clone()).unwrap();
+        let keap_server = keap.start().await.unwrap();
+        let database = Database::new(clients.dynamodb().clone(), Tables::by_convention(&stage));
+        let shared = Shared::new(
+            Transport::new().unwrap(),
+            clock.clone(),
+            random.clone(),
+            Arc::new(TokioSleeper),
+        );
+        let vault = Vault::new(clients.kms().clone(), "alias/test");
+        let loader = Loader::new(database.clone(), vault, shared, clock.clone());
+        let no_keys = Arc::new(FixedKeys(record(json!({"keys": []}))));
+        let core = Arc::new(Core {
+            database,
+            verifier: JwtVerifier::new("issuer", "client", no_keys, clock.clone()),
+            clock: clock.clone(),
+            random,
+            stage,
+            config: Config {
+                version: "test".to_owned(),
+                app_url: "https://app.test".to_owned(),
+            },
+        });
+        let state = State::new(core.clone(), loader);
+        let (router, _) = openapi::split(mfh_platforms::router(state.clone()), "platforms");
+        let app = Self {
+            router: finish(router),
+            core,
+            state,
+            keap,
+            clients,
+            _folder: folder,
+            _keap_server: keap_server,
+        };
+        app.seed().await;
+        for (tenant, role) in [("a", "Owner"), ("b", "Owner"), ("v", "viewer")] {
+            app.add_tenant(tenant, role).await;
+        }
+        app
+    }
+
+    async fn seed(&self) {
+        for mut platform in mfh_platforms::seeds(Timestamp::now(&*self.core.clock)) {
+            platform.api_config.base_url = self._keap_server.base_url();
+            platform.api_config.rate_limits.requests_per_second = 10_000;
+            platform.api_config.rate_limits.burst_limit = 10_000;
+            self.core.database.platforms().upsert(&platform).await.unwrap();
+        }
+        for (slug, status) in [("zoom", "active"), ("oldcrm", "retired")] {
+            let platform = record(json!({
+                "platform_id": slug, "name": slug.to_uppercase(), "slug": slug, "category": "webinar",
+                "status": status, "api_config": {"base_url": "https://api.example.com", "auth_type": "oauth2"},
+                "created_at": START, "updated_at": START,
+            }));
+            self.core.database.platforms().upsert(&platform).await.unwrap();
+        }
+    }
+
+    async fn add_tenant(&self, tenant: &str, role: &str) {
+        let user = record(json!({
+            "user_id": tenant, "cognito_user_id": tenant, "email": format!("{tenant}@example.com"), "name": tenant,
+            "current_account_id": tenant, "created_at": START, "updated_at": START,
+        }));
+        let account = Account {
+            settings: Plan::Start.into(),
+            plan: Plan::Start,
+            ..record(json!({
+                "account_id": tenant, "owner_user_id": tenant, "created_by_user_id": tenant, "name": tenant,
+                "created_at": START, "updated_at": START,
+            }))
+        };
+        let membership = record(json!({
+            "user_id": tenant, "account_id": tenant, "role": role, "status": "Active",
+            "linked_at": START, "updated_at": START,
+        }));
+        let users = self.core.database.users();
+        users.register(&user, &account, &membership).await.unwrap();
+    }
+
+    /// A request of a tenant's user, as it comes through the gateway.
+    pub async fn call(&self, tenant: &str, method: Method, path: &str, body: Value) -> Answer {
+        let context: RequestContext = record(json!({
+            "accountId": "1", "requestId": "gateway-1", "stage": "$default", "timeEpoch": 0,
+            "authorizer": {"jwt": {"claims": {"sub": tenant, "token_use": "access"}, "scopes": null}},
+            "http": {"method": method.as_str(), "path": path, "protocol": "HTTP/1.1", "sourceIp": "203.0.113.9",
+                "userAgent": "test"},
+        }));
+        let body = match body {
+            Value::Null => Body::empty(),
+            body => Body::from(body.to_string()),
+        };
+        let request = Request::builder().method(method).uri(path).extension(context);
+        let response = self.router.clone().oneshot(request.body(body).unwrap()).await.unwrap();
+        let (parts, body) = response.into_parts();
+        let bytes = body.collect().await.unwrap().to_bytes();
+        Answer {
+            status: parts.status,
+            headers: parts.headers,
+            body: serde_json::from_slice(&bytes).unwrap(),
+        }
+    }
+
+    pub async fn get(&self, tenant: &str, path: &str) -> Answer {
+        self.call(tenant, Method::GET, path, Value::Null).await
+    }
+
+    pub async fn post(&self, tenant: &str, path: &str, body: Value) -> Answer {
+        self.call(tenant, Method::POST, path, body).await
+    }
+
+    pub async fn put(&self, tenant: &str, path: &str, body: Value) -> Answer {
+        self.call(tenant, Method::PUT, path, body).await
+    }
+
+    pub async fn delete(&self, tenant: &str, path: &str) -> Answer {
+        self.call(tenant, Method::DELETE, path, Value::Null).await
+    }
+
+    /// The path of a new connection of this tenant that works.
+    pub async fn connected(&self, tenant: &str) -> String {
+        let answer = self
+            .post(tenant, "/platforms/keap/connections", pasted("Main", TOKEN))
+            .await;
+        let id = answer.data(201)["connection_id"].as_str().unwrap();
+        format!("/platforms/keap/connections/{id}")
+    }
+
+    /// How many items a table has.
+    pub async fn count(&self, table: &str) -> i32 {
+        let table = format!("mfh-test-{table}");
+        let scan = self.clients.dynamodb().scan().table_name(table).send().await;
+        scan.unwrap().count
+    }
+
+    /// The whole content of a table, printed.
+    pub async fn dump(&self, table: &str) -> String {
+        let table = format!("mfh-test-{table}");
+        let scan = self.clients.dynamodb().scan().table_name(table).send().await;
+        let items = scan.unwrap().items.unwrap_or_default();
+        let items: Vec<BTreeMap<_, _>> = items.into_iter().map(BTreeMap::from_iter).collect();
+        format!("{items:?}")
+    }
+
+    /// A helper of tenant `a` that works on this connection.
+    pub async fn add_helper(&self, id: &str, connection: &str, enabled: bool) {
+        let helper: Helper = record(json!({
+            "helper_id": id, "account_id": "a", "created_by": "a", "short_key": format!("shortkey{id}"),
+            "connection_id": connection, "name": id, "helper_type": "tag_it", "category": "tagging",
+            "status": "active", "config": {}, "enabled": enabled, "created_at": START, "updated_at": START,
+        }));
+        self.core.database.helpers().create(&helper, 0).await.unwrap();
+    }
+}
+
+pub fn pasted(name: &str, token: &str) -> Value {
+    json!({"name": name, "credentials": {"api_key": token}})
+}
+
+/// The id of the connection at the end of a path.
+pub fn id_of(path: &str) -> &str {
+    path.rsplit('/').next().unwrap()
+}

@@ -9,6 +9,7 @@ use mfh_types::JsonObject;
 use serde_json::Value;
 
 use crate::request::QueryParams;
+use crate::storable;
 
 /// The largest body of a trigger in bytes.
 pub(crate) const MAX_BODY: usize = 64 * 1024;
@@ -68,6 +69,7 @@ impl TriggerBody {
         let is_given = explicit.is_some() || !sent.is_empty();
         // What else is sent belongs to the input as well; where both name a key, `input` wins.
         sent.extend(explicit.unwrap_or_default());
+        storable::check("input", &sent)?;
         Ok(Self {
             contact_id,
             input: is_given.then_some(sent),
@@ -76,7 +78,8 @@ impl TriggerBody {
 
     fn of_form(body: &[u8]) -> Result<Self, ApiError> {
         let mut input = JsonObject::new();
-        for (name, value) in url::form_urlencoded::parse(body) {
+        let named = url::form_urlencoded::parse(body).filter(|(name, _)| !name.is_empty());
+        for (name, value) in named {
             let value = Value::String(value.into_owned());
             match input.get_mut(name.as_ref()) {
                 None => {

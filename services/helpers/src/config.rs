@@ -6,6 +6,8 @@ use mfh_http::{ApiError, ErrorCode, FieldFault};
 use mfh_types::{ConfigFault, ConnectionId, JsonObject};
 use serde_json::Value;
 
+use crate::storable;
+
 /// The largest configuration in bytes of JSON.
 const MAX_BYTES: usize = 64 * 1024;
 
@@ -28,6 +30,7 @@ pub(crate) fn check(
     connection: Option<&ConnectionId>,
 ) -> Result<Vec<ConfigFault>, ApiError> {
     check_size(config)?;
+    storable::check("config", config)?;
     let all = faults(registration, config, connection);
     let (missing, wrong): (Vec<_>, Vec<_>) = all.into_iter().partition(is_incomplete);
     match wrong.first() {

@@ -9,6 +9,7 @@ mod routes;
 mod schedule;
 mod secrets;
 mod stats;
+mod storable;
 mod views;
 
 use std::sync::Arc;

@@ -24,13 +24,16 @@ const KEY: RateLimits = RateLimits {
     burst_limit: 10,
 };
 
-/// The limits of a connection. The platform record speaks of OAuth; pasted keys always have the vendor's lower limits.
-pub(crate) fn rate_limits(auth_type: AuthType, stated: RateLimits) -> RateLimits {
-    match auth_type {
+/// The limits of a connection. The platform record speaks of OAuth; pasted keys have the vendor's lower limits, except
+/// at a simulator on this machine, the only address without TLS that a connection may have.
+pub(crate) fn rate_limits(auth_type: AuthType, base_url: Option<&str>, stated: RateLimits) -> RateLimits {
+    let usual = match auth_type {
         AuthType::ApiKey => KEY,
-        AuthType::OAuth2 if stated == RateLimits::default() => OAUTH,
-        AuthType::OAuth2 => stated,
-    }
+        AuthType::OAuth2 => OAUTH,
+    };
+    let is_simulator = base_url.is_some_and(|url| url.starts_with("http://"));
+    let is_for_key = auth_type == AuthType::ApiKey && !is_simulator;
+    if is_for_key || stated == RateLimits::default() { usual } else { stated }
 }
 
 /// The tighter of the two throttles that Keap reports.
@@ -93,11 +96,24 @@ mod tests {
             burst_limit: 25,
             ..RateLimits::default()
         };
-        assert_eq!(rate_limits(AuthType::OAuth2, stated), stated);
+        assert_eq!(rate_limits(AuthType::OAuth2, None, stated), stated);
         assert_eq!(
-            rate_limits(AuthType::OAuth2, RateLimits::default()).requests_per_minute,
+            rate_limits(AuthType::OAuth2, None, RateLimits::default()).requests_per_minute,
             1_000
         );
-        assert_eq!(rate_limits(AuthType::ApiKey, stated).requests_per_second, 3);
+        for vendor in [None, Some("https://api.infusionsoft.com/crm/rest/v2")] {
+            assert_eq!(rate_limits(AuthType::ApiKey, vendor, stated).requests_per_second, 3);
+        }
+    }
+
+    #[test]
+    fn a_key_for_a_simulator_has_the_limits_of_the_platform_record() {
+        let simulator = Some("http://127.0.0.1:8080/_sim/keap/rest/v2");
+        let stated = RateLimits {
+            requests_per_second: 10_000,
+            ..RateLimits::default()
+        };
+        assert_eq!(rate_limits(AuthType::ApiKey, simulator, stated), stated);
+        assert_eq!(rate_limits(AuthType::ApiKey, simulator, RateLimits::default()), KEY);
     }
 }

@@ -71,7 +71,7 @@ impl Keap {
     /// # Errors
     /// `NotConfigured` for a base address that is not https.
     pub(crate) fn new(config: ConnectorConfig) -> Result<Self> {
-        let limits = auth::rate_limits(config.auth_type, config.rate_limits);
+        let limits = auth::rate_limits(config.auth_type, config.base_url.as_deref(), config.rate_limits);
         Ok(Self {
             connection: config.connection_id.clone(),
             shared: Arc::clone(&config.shared),

@@ -104,7 +104,8 @@ fn answer(executions: Vec<ExecutionItem>, next_token: Option<String>) -> Reply<E
 
 pub(crate) fn list_error(error: ListError) -> ApiError {
     match error {
-        ListError::InvalidToken => ApiError::bad_request("Invalid next_token: start again without it"),
+        ListError::InvalidToken => ApiError::bad_request("Invalid next_token: start again without it")
+            .fields(vec![FieldFault::new("next_token", "must be that of the last page")]),
         ListError::Database(error) => error.into(),
     }
 }

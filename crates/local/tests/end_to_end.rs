@@ -99,7 +99,7 @@ async fn runs_on_one_contact_keep_their_order_and_others_do_not_wait() {
         .await
         .iter()
         .filter(|write| write["contact_id"] == "1011")
-        .map(|write| score_of(write))
+        .map(score_of)
         .collect();
     let expected: Vec<String> = ["1", "2", "3", "4", "5"]
         .repeat(4)

@@ -57,13 +57,7 @@ pub(crate) fn check(platform: &Platform, sent: &Sent) -> Result<Checked, ApiErro
     let mut faults: Vec<(String, FieldFault)> = sent
         .keys()
         .filter(|key| fields.iter().all(|field| field.key != **key))
-        .map(|key| {
-            let message = format!("{} takes no credential \"{key}\"", platform.name);
-            (
-                message,
-                FieldFault::new(path(key), "is not a credential of this platform"),
-            )
-        })
+        .map(|key| unknown(platform, key))
         .collect();
     for field in fields {
         let value = sent.get(&field.key).and_then(Option::as_ref);
@@ -78,6 +72,19 @@ pub(crate) fn check(platform: &Platform, sent: &Sent) -> Result<Checked, ApiErro
             Err(refusal(&first, faults.into_iter().map(|(_, fault)| fault).collect()))
         }
     }
+}
+
+/// The fault of a credential that the platform does not ask for. A name that does not look like one is not repeated:
+/// it may be the secret itself, pasted into the wrong place.
+fn unknown(platform: &Platform, key: &str) -> (String, FieldFault) {
+    let is_name_byte = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_';
+    let (shown, field) = if key.len() <= 32 && key.bytes().all(is_name_byte) {
+        (format!("credential \"{key}\""), path(key))
+    } else {
+        ("credential of that name".to_owned(), "credentials".to_owned())
+    };
+    let message = format!("{} takes no {shown}", platform.name);
+    (message, FieldFault::new(field, "is not a credential of this platform"))
 }
 
 /// The message for people and what is expected of the field, where its value is wrong.

@@ -10,8 +10,7 @@ use mfh_connectors::{Loader, Shared, TokioSleeper, Transport};
 use mfh_database::{Database, PENDING_SHARDS};
 use mfh_http::{Config, Core, FixedKeys, JwtVerifier};
 use mfh_pipeline::{BurstLimits, DeadLetters, Router as StreamRouter, Sweeper};
-use mfh_simulators::Keap;
-use mfh_simulators::keap::Limits;
+use mfh_simulators::{Keap, keap};
 use mfh_types::{Clock, ExecutionStatus, Random, SystemClock, SystemRandom, Timestamp};
 use mfh_worker::{Outputs, Worker};
 
@@ -84,7 +83,10 @@ impl Platform {
         let keap = Keap::open(Some(&dir.join("keap")), clock.clone(), random.clone())
             .context("The simulated CRM in the data folder cannot be opened. Begin anew with --reset")?;
         // Its answers tell a quota, which connectors heed: without this, a personal token has 240 requests a minute.
-        keap.set_limits(Limits { per_second: None, per_minute: Some(UNLIMITED) });
+        keap.set_limits(keap::Limits {
+            per_second: None,
+            per_minute: Some(UNLIMITED),
+        });
 
         let stage = Stage::new(STAGE);
         let database = Database::new(cloud.clients.dynamodb().clone(), Tables::by_convention(&stage));

@@ -1,5 +1,6 @@
-//! What `cargo xtask` does: generate derived files, start a new helper, package a binary.
+//! What `cargo xtask` does: generate derived files, start a new helper, package a binary, measure.
 
+pub mod bench;
 pub mod generate;
 pub mod new_helper;
 pub mod package;

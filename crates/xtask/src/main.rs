@@ -6,6 +6,7 @@ use std::{env, ffi::OsString};
 
 use anyhow::{Context as _, ensure};
 use clap::{Parser, Subcommand};
+use xtask::bench::{self, BenchArgs};
 use xtask::generate::{self, Drift};
 use xtask::package::{self, Architecture};
 use xtask::{new_helper, workspace_root};
@@ -13,7 +14,7 @@ use xtask::{new_helper, workspace_root};
 #[derive(Debug, Parser)]
 #[command(
     name = "cargo xtask",
-    about = "Generates derived files, starts new helpers, packages binaries"
+    about = "Generates derived files, starts new helpers, packages binaries, measures"
 )]
 struct Cli {
     #[command(subcommand)]
@@ -43,6 +44,8 @@ enum Task {
         #[arg(long)]
         arm64: bool,
     },
+    /// Measures throughput, latency, worker start, memory and size with release builds; prints one JSON object
+    Bench(BenchArgs),
 }
 
 fn main() -> ExitCode {
@@ -70,6 +73,10 @@ fn run(task: Task) -> anyhow::Result<ExitCode> {
                 package.binary_len.div_ceil(1024),
                 package.zip_len.div_ceil(1024)
             );
+            Ok(ExitCode::SUCCESS)
+        }
+        Task::Bench(args) => {
+            println!("{:#}", bench::run(&root, &args)?);
             Ok(ExitCode::SUCCESS)
         }
     }

@@ -61,7 +61,16 @@ pub fn package(root: &Path, binary: &str, architecture: Architecture) -> anyhow:
     })
 }
 
-fn cargo(root: &Path) -> Command {
+/// Builds `binary` for release on this machine; its path.
+///
+/// # Errors
+/// There is no such binary, or the build fails.
+pub(crate) fn build_release(root: &Path, binary: &str) -> anyhow::Result<PathBuf> {
+    build_for_host(root, &find(&metadata(root)?, binary)?)
+}
+
+/// The cargo that runs this program, in the workspace.
+pub(crate) fn cargo(root: &Path) -> Command {
     let mut command = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     command.current_dir(root);
     command

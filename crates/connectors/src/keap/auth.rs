@@ -33,7 +33,11 @@ pub(crate) fn rate_limits(auth_type: AuthType, base_url: Option<&str>, stated: R
     };
     let is_simulator = base_url.is_some_and(|url| url.starts_with("http://"));
     let is_for_key = auth_type == AuthType::ApiKey && !is_simulator;
-    if is_for_key || stated == RateLimits::default() { usual } else { stated }
+    if is_for_key || stated == RateLimits::default() {
+        usual
+    } else {
+        stated
+    }
 }
 
 /// The tighter of the two throttles that Keap reports.

@@ -102,7 +102,8 @@ pub(crate) async fn meter(State(keap): State<Keap>, request: Request, next: Next
 }
 
 /// The documented limits: an OAuth app has 1500 a minute and 150 000 a day over all its tenants, a personal token
-/// 240 and 30 000, a tenant 10 000 a minute.
+/// 240 and 30 000, a tenant 10 000 a minute. A limit that is set takes the place of the throttle, and of the tenant's
+/// when it is higher.
 fn add_headers(headers: &mut HeaderMap, personal: bool, throttle: Option<u64>, used: &Used, now: DateTime<Utc>) {
     let (minute, day) = if personal { (240, 30_000) } else { (1500, 150_000) };
     let midnight = (now.timestamp().div_euclid(DAY) + 1) * DAY;
@@ -114,7 +115,12 @@ fn add_headers(headers: &mut HeaderMap, personal: bool, throttle: Option<u64>, u
             "minute",
             used.minute,
         ),
-        ("x-keap-tenant-throttle", 10_000, "minute", used.minute),
+        (
+            "x-keap-tenant-throttle",
+            throttle.unwrap_or_default().max(10_000),
+            "minute",
+            used.minute,
+        ),
     ] {
         let mut set = |name: &str, value: HeaderValue| {
             if let Ok(name) = HeaderName::try_from(format!("{prefix}-{name}")) {

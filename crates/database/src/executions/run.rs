@@ -106,10 +106,14 @@ impl Executions<'_> {
             .add("attempt", 1);
         match self.table().update(&[id.as_str()], update).await? {
             Ok(item) => Ok(Claim::Claimed(Box::new(self.table().decode(item)?))),
-            Err(refused) => match refused.0 {
-                None => Ok(Claim::Missing),
-                Some(item) => self.why_not(item, owner, lease_until),
-            },
+            Err(refused) => {
+                // An endpoint that does not return the refused item is asked for it: a run must not count as gone.
+                let item = match refused.0 {
+                    Some(item) => Some(item),
+                    None => self.table().get_item(&[id.as_str()]).await?,
+                };
+                item.map_or(Ok(Claim::Missing), |item| self.why_not(item, owner, lease_until))
+            }
         }
     }
 

@@ -27,9 +27,11 @@ fn build(binaries: &[&str]) -> PathBuf {
     let test = std::env::current_exe().unwrap();
     let folder = test.parent().and_then(Path::parent).unwrap().to_owned();
     let mut cargo = Command::new(env!("CARGO"));
+    // With a test among the targets, dependencies have the features that `cargo test --workspace` gave them: nothing
+    // but the binaries is built anew.
     cargo
         .current_dir(env!("CARGO_MANIFEST_DIR"))
-        .args(["build", "--quiet", "--workspace"]);
+        .args(["build", "--quiet", "--workspace", "--test", "binaries"]);
     cargo.arg("--target-dir").arg(folder.parent().unwrap());
     if folder.ends_with("release") {
         cargo.arg("--release");

@@ -243,6 +243,8 @@ impl Transport {
 #[derive(Debug)]
 pub(crate) struct HttpConfig {
     pub(crate) vendor: Vendor,
+    /// Sent with every request, beside what signs in.
+    pub(crate) headers: HeaderMap,
     pub(crate) base_url: String,
     pub(crate) tokens: Arc<dyn TokenSource>,
     pub(crate) bucket: Arc<Bucket>,
@@ -402,7 +404,7 @@ impl HttpClient {
     }
 
     async fn attempt(&self, call: &Call, url: Url, token: &Secret) -> std::result::Result<Answer, Failure> {
-        let mut headers = HeaderMap::new();
+        let mut headers = self.config.headers.clone();
         (self.config.vendor.authorize)(&mut headers, token).map_err(|_| Failure {
             error: self.error(
                 ErrorKind::NotConfigured,

@@ -16,7 +16,7 @@ mod wire;
 pub use connector::{Capability, Connector, Metadata, Result};
 pub use error::{ConnectorError, ErrorKind, WriteOutcome};
 pub use http::{StaticToken, TokenSource, Transport};
-pub use loader::{Loaded, Loader};
+pub use loader::{Loaded, Loader, Site};
 pub use model::{
     Address, Automation, Contact, ContactPage, ContactQuery, ContactUpdate, CrmUser, CustomField, DataType, NewContact,
     OptInOutcome, OptInStatus, Slot, Tag, TagRef,

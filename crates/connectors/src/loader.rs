@@ -31,6 +31,19 @@ pub struct Loaded {
     pub marked: bool,
 }
 
+/// Where a connection's account is, and how it signs in.
+#[derive(Debug, Clone, Copy)]
+pub struct Site<'a> {
+    /// The connection.
+    pub connection_id: &'a ConnectionId,
+    /// How it signs in.
+    pub auth_type: AuthType,
+    /// The account's own API address, where the vendor gives each account one.
+    pub base_url: Option<&'a str>,
+    /// The account at the vendor, where it is known.
+    pub external_app_id: Option<&'a str>,
+}
+
 /// What a built connector was built from; a change of any of it builds a new one.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 struct Version {
@@ -103,13 +116,13 @@ impl Loader {
             return Ok(Loaded { connector, marked });
         }
         let credentials = self.open(&connection, &auth, secrets).await?;
-        let connector = self.connect(
-            &platform,
-            id,
-            auth.auth_type,
-            connection.base_url.as_deref(),
-            &credentials,
-        )?;
+        let site = Site {
+            connection_id: id,
+            auth_type: auth.auth_type,
+            base_url: connection.base_url.as_deref(),
+            external_app_id: connection.external_app_id.as_deref(),
+        };
+        let connector = self.connect(&platform, site, &credentials)?;
         self.connectors.insert(version, Arc::clone(&connector)).await;
         self.note_use(&connection, &auth).await;
         Ok(Loaded { connector, marked })
@@ -122,18 +135,17 @@ impl Loader {
     pub fn connect(
         &self,
         platform: &Platform,
-        connection: &ConnectionId,
-        auth_type: AuthType,
-        base_url: Option<&str>,
+        site: Site<'_>,
         credentials: &Credentials,
     ) -> Result<Arc<dyn Connector>> {
+        let base_url = site.base_url.unwrap_or(&platform.api_config.base_url);
         let config = ConnectorConfig {
-            connection_id: connection.clone(),
-            base_url: base_url
-                .map(str::to_owned)
-                .or_else(|| Some(platform.api_config.base_url.clone())),
-            auth_type,
+            connection_id: site.connection_id.clone(),
+            base_url: Some(base_url.to_owned()),
+            auth_type: site.auth_type,
             credentials: token_source(platform, credentials)?,
+            app_id: credentials.get("app_id").map(|id| id.expose().to_owned()),
+            external_app_id: site.external_app_id.map(str::to_owned),
             rate_limits: platform.api_config.rate_limits,
             throttle_key: None,
             shared: Arc::clone(&self.shared),

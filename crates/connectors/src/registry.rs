@@ -4,6 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use http::HeaderMap;
 use mfh_types::{AuthType, Clock, ConnectionId, Random, RateLimits};
 use moka::future::Cache;
 use tokio::sync::{Mutex, OwnedMutexGuard};
@@ -82,6 +83,10 @@ pub struct ConnectorConfig {
     pub auth_type: AuthType,
     /// The secret it signs in with.
     pub credentials: Arc<dyn TokenSource>,
+    /// The app that the secret belongs to, where the vendor wants it beside the secret (Ontraport).
+    pub app_id: Option<String>,
+    /// The account at the vendor: GoHighLevel's location, HubSpot's portal, Stripe's account.
+    pub external_app_id: Option<String>,
     /// The limits of the platform record; 0 everywhere takes our defaults for the vendor.
     pub rate_limits: RateLimits,
     /// What the vendor counts requests by, where that is wider than the connection.
@@ -91,8 +96,14 @@ pub struct ConnectorConfig {
 }
 
 impl ConnectorConfig {
-    /// The HTTP client of this connection.
-    pub(crate) fn into_client(self, vendor: Vendor, vendor_base_url: &str, limits: RateLimits) -> Result<HttpClient> {
+    /// The HTTP client of this connection; `headers` go with every request.
+    pub(crate) fn into_client(
+        self,
+        vendor: Vendor,
+        vendor_base_url: &str,
+        headers: HeaderMap,
+        limits: RateLimits,
+    ) -> Result<HttpClient> {
         let shared = &self.shared;
         let key = self.throttle_key.as_deref();
         let key = key.unwrap_or_else(|| self.connection_id.as_str());
@@ -100,6 +111,7 @@ impl ConnectorConfig {
         let base_url = self.base_url.filter(|url| !url.trim().is_empty());
         HttpClient::new(HttpConfig {
             vendor,
+            headers,
             base_url: base_url.unwrap_or_else(|| vendor_base_url.to_owned()),
             tokens: self.credentials,
             bucket,

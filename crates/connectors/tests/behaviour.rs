@@ -47,14 +47,14 @@ pub(crate) trait Subject {
     fn check_traffic(&self);
 }
 
-macro_rules! behaviours {
-    ($($name:ident)*) => {
-        mod keap {
+macro_rules! suite {
+    ($crm:ident $subject:ident: $($name:ident)*) => {
+        mod $crm {
             use super::Subject as _;
             $(
                 #[tokio::test]
                 async fn $name() {
-                    let subject = super::Keap::start().await;
+                    let subject = super::$subject::start().await;
                     super::$name(&subject).await;
                     subject.check_traffic();
                 }
@@ -63,34 +63,42 @@ macro_rules! behaviours {
     };
 }
 
-behaviours! {
-    paging_visits_every_contact_once
-    a_cursor_belongs_to_its_list
-    contacts_changed_since_a_time_are_found
-    tagged_contacts_come_in_the_order_they_were_tagged
-    a_contact_is_created_with_everything
-    a_contact_that_was_created_is_named_when_its_tags_fail
-    an_update_changes_only_what_is_given
-    null_and_empty_text_clear
-    every_writable_standard_field_reads_back
-    fields_are_known_by_any_of_their_names
-    an_unknown_field_is_refused_before_anything_is_written
-    custom_values_of_every_type_read_back_in_normal_form
-    contacts_are_found_by_address_in_any_case
-    an_upsert_creates_once_and_then_updates
-    tags_are_applied_and_removed_once
-    tags_are_known_by_name_and_never_created_by_accident
-    a_created_tag_is_there_at_once
-    a_deleted_contact_is_gone
-    automations_are_started
-    goals_are_achieved
-    consent_is_set_and_read
-    notes_are_added
-    owners_are_listed_and_set
-    a_lost_answer_repeats_only_what_may_be_repeated
-    lists_are_asked_for_once_in_five_minutes
-    the_connection_can_be_tested
+/// All behaviours, as a suite of one CRM.
+macro_rules! behaviours {
+    ($crm:ident $subject:ident) => {
+        suite! {
+            $crm $subject:
+            paging_visits_every_contact_once
+            a_cursor_belongs_to_its_list
+            contacts_changed_since_a_time_are_found
+            tagged_contacts_come_in_the_order_they_were_tagged
+            a_contact_is_created_with_everything
+            a_contact_that_was_created_is_named_when_its_tags_fail
+            an_update_changes_only_what_is_given
+            null_and_empty_text_clear
+            every_writable_standard_field_reads_back
+            fields_are_known_by_any_of_their_names
+            an_unknown_field_is_refused_before_anything_is_written
+            custom_values_of_every_type_read_back_in_normal_form
+            contacts_are_found_by_address_in_any_case
+            an_upsert_creates_once_and_then_updates
+            tags_are_applied_and_removed_once
+            tags_are_known_by_name_and_never_created_by_accident
+            a_created_tag_is_there_at_once
+            a_deleted_contact_is_gone
+            automations_are_started
+            goals_are_achieved
+            consent_is_set_and_read
+            notes_are_added
+            owners_are_listed_and_set
+            a_lost_answer_repeats_only_what_may_be_repeated
+            lists_are_asked_for_once_in_five_minutes
+            the_connection_can_be_tested
+        }
+    };
 }
+
+behaviours!(keap Keap);
 
 fn fields(json: Value) -> JsonObject {
     match json {

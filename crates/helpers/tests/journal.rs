@@ -101,6 +101,8 @@ impl World {
             base_url: Some(server.base_url()),
             auth_type: AuthType::ApiKey,
             credentials: Arc::new(StaticToken::new("keap", Secret::new(PERSONAL_ACCESS_TOKEN))),
+            app_id: None,
+            external_app_id: None,
             rate_limits: RateLimits::default(),
             throttle_key: None,
             shared: Shared::new(Transport::new().unwrap(), clock.clone(), random, sleeper),

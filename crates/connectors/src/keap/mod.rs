@@ -19,6 +19,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use chrono::SecondsFormat;
+use http::HeaderMap;
 use mfh_types::ConnectionId;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
@@ -75,7 +76,7 @@ impl Keap {
         Ok(Self {
             connection: config.connection_id.clone(),
             shared: Arc::clone(&config.shared),
-            http: config.into_client(VENDOR, BASE_URL, limits)?,
+            http: config.into_client(VENDOR, BASE_URL, HeaderMap::new(), limits)?,
         })
     }
 

@@ -54,15 +54,17 @@ impl World {
             base_url: Some(base_url.to_owned()),
             auth_type: AuthType::OAuth2,
             credentials,
+            app_id: None,
+            external_app_id: None,
             rate_limits: RateLimits::default(),
             throttle_key: None,
             shared: Arc::clone(&self.shared),
         }
     }
 
-    pub fn connect(&self, slug: &str, base_url: &str, token: &str) -> Arc<dyn Connector> {
-        let source = Arc::new(StaticToken::new("keap", Secret::new(token)));
-        build(slug, self.config(base_url, source)).unwrap()
+    /// A connection that needs no more than an address and a token.
+    pub fn connect(&self, slug: &'static str, base_url: &str, token: &str) -> Arc<dyn Connector> {
+        build(slug, self.config(base_url, key(slug, token))).unwrap()
     }
 
     /// The waits so far, rounded to tenths of a second.
@@ -73,6 +75,11 @@ impl World {
             .map(|wait| (wait.as_secs_f64() * 10.0).round() / 10.0)
             .collect()
     }
+}
+
+/// A pasted key.
+pub fn key(slug: &'static str, key: &str) -> Arc<dyn TokenSource> {
+    Arc::new(StaticToken::new(slug, Secret::new(key)))
 }
 
 /// Tokens `old` then `new`, counting how often a new one is asked for.

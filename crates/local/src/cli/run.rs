@@ -102,6 +102,8 @@ impl SimulatedCrm {
             base_url: Some(base_url),
             auth_type: AuthType::ApiKey,
             credentials: Arc::new(StaticToken::new("keap", Secret::new(PERSONAL_ACCESS_TOKEN))),
+            app_id: None,
+            external_app_id: None,
             rate_limits: RateLimits {
                 requests_per_second: 1_000,
                 burst_limit: 1_000,

@@ -9,6 +9,7 @@ pub(crate) mod test;
 pub(crate) mod update;
 
 use http::StatusCode;
+use mfh_connectors::Site;
 use mfh_http::{ApiError, ErrorCode, FieldFault};
 use mfh_types::{AccountId, AuthType, ConnectionId, ConnectionStatus, Platform, PlatformConnection};
 
@@ -86,11 +87,13 @@ async fn try_out(
     auth_type: AuthType,
     checked: &Checked,
 ) -> Result<(), ApiError> {
-    let base_url = checked.base_url.as_deref();
-    let connector = state
-        .loader
-        .connect(platform, id, auth_type, base_url, &checked.credentials);
-    let outcome = match connector {
+    let site = Site {
+        connection_id: id,
+        auth_type,
+        base_url: checked.base_url.as_deref(),
+        external_app_id: None,
+    };
+    let outcome = match state.loader.connect(platform, site, &checked.credentials) {
         Ok(connector) => connector.test_connection().await,
         Err(error) => Err(error),
     };

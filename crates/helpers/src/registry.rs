@@ -20,6 +20,7 @@ pub struct Registration {
     /// A configuration that works, as JSON text.
     pub example: &'static str,
     schema: fn() -> Value,
+    about: fn() -> Vec<String>,
     validate: fn(&JsonObject) -> Result<(), Vec<ConfigFault>>,
     run: for<'a> fn(&'a JsonObject, &'a mut Context<'_>) -> RunFuture<'a>,
 }
@@ -42,6 +43,7 @@ impl Registration {
             struct_name,
             example: H::EXAMPLE,
             schema: schema::of::<H>,
+            about: schema::about::<H>,
             validate: |config| config::parse::<H>(config).map(drop),
             run: |config, cx| Box::pin(run::<H>(config, cx)),
         }
@@ -55,6 +57,11 @@ impl Registration {
     /// The JSON Schema of the configuration, with titles, help texts, defaults, choices and field kinds.
     pub fn config_schema(&self) -> Value {
         (self.schema)()
+    }
+
+    /// What a manual says about the type, a paragraph each: the doc comment of its settings.
+    pub fn about(&self) -> Vec<String> {
+        (self.about)()
     }
 
     /// Checks a configuration as a whole.

@@ -25,6 +25,14 @@ pub(crate) fn of<T: JsonSchema + DeserializeOwned>() -> Value {
     schema
 }
 
+/// What the doc comment of `T` says, a paragraph each.
+pub(crate) fn about<T: JsonSchema>() -> Vec<String> {
+    let schema = schemars::schema_for!(T);
+    let text = schema.get("description").and_then(Value::as_str).unwrap_or_default();
+    let paragraphs = text.split("\n\n").map(|paragraph| paragraph.trim().to_owned());
+    paragraphs.filter(|paragraph| !paragraph.is_empty()).collect()
+}
+
 /// Forms have no null: an optional setting is one that is not in `required`. Titles come from the names.
 fn tidy(schema: &mut Value) {
     let Some(object) = schema.as_object_mut() else {

@@ -23,7 +23,7 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Task {
-    /// Writes the worker folders and docs/helpers.md from the catalogue of helpers
+    /// Writes the worker folders and docs/helpers/ from the catalogue of helpers
     Gen {
         /// Writes nothing; lists the files that differ and fails if there are any
         #[arg(long)]

@@ -11,6 +11,12 @@ use crate::settings::{Distinct, RawText, TagKey, Text};
 use crate::{Category, Context, Failures, Helper, HelperError, Meta, Outcome, register};
 
 /// Removes all tags of a contact, or the ones you list, or those with a name prefix or in a category.
+///
+/// The mode decides which tags go; settings of the other modes are ignored. A tag that the contact does not carry
+/// counts as removed, and a contact without a fitting tag is left as it is. Every tag is tried: when one cannot be
+/// removed, the others still are, and the run names those that failed.
+///
+/// The tags themselves stay in the CRM.
 #[derive(Debug, Deserialize, JsonSchema)]
 pub struct ClearTags {
     /// Which tags go.

@@ -9,6 +9,12 @@ use crate::{Category, Context, Failures, Helper, HelperError, Meta, Outcome, reg
 
 /// Counts how many contacts carry a tag, tells the contact its place among them and tags it when a limit is reached or
 /// not.
+///
+/// Use it for limited seats and early-bird offers: the first tagged contact has place 1, and a contact without the tag
+/// has none. The count is taken once at the start of a run, so that tags which the run applies do not change it.
+///
+/// The limit counts as reached when there are at least as many contacts. A large list takes one call to the CRM for
+/// each thousand contacts.
 #[derive(Debug, Deserialize, JsonSchema)]
 pub struct CountItTags {
     /// The tag whose contacts are counted.

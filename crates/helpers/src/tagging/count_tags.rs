@@ -7,6 +7,9 @@ use crate::settings::{FieldKey, Text};
 use crate::{Category, Context, Helper, HelperError, Meta, Outcome, register};
 
 /// Counts the tags of a contact, on request only those of one category, and stores the number in a field.
+///
+/// Each tag counts once. With a category, only tags count that the CRM lists in exactly that category; a contact
+/// without any has 0 written to the field. The field is overwritten at every run.
 #[derive(Debug, Deserialize, JsonSchema)]
 pub struct CountTags {
     /// The contact field that receives the number.

@@ -9,6 +9,12 @@ use crate::settings::{FieldKey, Flag, RawText};
 use crate::{Category, Context, Failures, Helper, HelperError, Meta, Outcome, register, values};
 
 /// Puts contacts with the same field value into a common group by means of a tag made of a prefix and the value.
+///
+/// A contact in Arizona with the prefix `State: ` gets the tag `State: AZ`. A tag that does not exist yet is created,
+/// unless you switch that off. A contact whose field is empty joins no group and keeps the ones it has.
+///
+/// With `exclusive`, the contact leaves every other group with the same prefix, so that it moves when its value
+/// changes.
 #[derive(Debug, Deserialize, JsonSchema)]
 pub struct GroupIt {
     /// The contact field whose value names the group.

@@ -8,6 +8,12 @@ use crate::settings::{FieldKey, Flag, Number, TagKey};
 use crate::{Category, Context, Helper, HelperError, Meta, Outcome, register, values};
 
 /// Scores a contact by the tags it has or lacks and stores the total.
+///
+/// Each rule looks for one tag and adds its points when the contact has it, or lacks it if the rule says so; negative
+/// points subtract. The total replaces what the field held before: running the helper again after a tag was added
+/// gives the new score.
+///
+/// Points are exact decimals: 0.1 and 0.2 make 0.3.
 #[derive(Debug, Deserialize, JsonSchema)]
 pub struct ScoreIt {
     /// Rules to check; each one that fits adds its points.

@@ -7,6 +7,10 @@ use crate::settings::{Distinct, TagKey};
 use crate::{Category, Context, Failures, Helper, HelperError, Meta, Outcome, register};
 
 /// Applies tags to a contact or takes them away.
+///
+/// Tags are given by id or by name; a name that the CRM does not know makes the run fail instead of creating a tag. A tag
+/// that is there already, or gone already, counts as done. Every tag is tried: when one fails, the others are still
+/// done, and the run names those that failed.
 #[derive(Debug, Deserialize, JsonSchema)]
 pub struct TagIt {
     /// What to do with the tags.

@@ -28,9 +28,13 @@ pub(super) fn show(helper_type: &str) -> anyhow::Result<()> {
 fn manual(helper: &Registration) -> String {
     let schema = helper.config_schema();
     let mut page = format!(
-        "{} ({})\n{}\n\nSettings\n",
+        "{} ({})\n{}\n",
         helper.meta.name, helper.meta.type_name, helper.meta.summary
     );
+    for paragraph in helper.about().iter().skip(1) {
+        page.push_str(&format!("\n{paragraph}\n"));
+    }
+    page.push_str("\nSettings\n");
     settings(&schema, 2, &mut page);
     let example: Value = serde_json::from_str(helper.example).unwrap_or_default();
     let example = serde_json::to_string_pretty(&example).unwrap_or_default();

@@ -1,4 +1,5 @@
-//! `docs/helpers.md`: every helper with its settings, from the same texts that users read in the web app.
+//! The manual of the helpers: `docs/helpers/README.md` lists them, and each has a page with the texts that users read in
+//! the web app.
 
 use std::fmt::Write as _;
 
@@ -7,49 +8,77 @@ use serde_json::Value;
 
 use super::{Generated, MARKER};
 
-/// The catalogue of these helpers, which are sorted by category and type.
-pub(super) fn file(helpers: &[&Registration]) -> Generated {
+/// The manual of these helpers, which are sorted by category and type.
+pub(super) fn files(helpers: &[&Registration]) -> Vec<Generated> {
+    let pages = helpers.iter().map(|helper| Generated {
+        path: format!("docs/helpers/{}.md", helper.meta.type_name).into(),
+        contents: page(helper),
+    });
+    std::iter::once(index(helpers)).chain(pages).collect()
+}
+
+fn index(helpers: &[&Registration]) -> Generated {
     let mut page = format!(
         "<!-- {MARKER} -->\n# Helpers\n\n\
-         A helper is a small unit of work on one contact. Its settings are a JSON object; every helper below shows one \
-         that works.\n"
+         A helper is a small unit of work on one contact. Its settings are a JSON object; the page of each helper \
+         explains them and shows an example that works. On the terminal, `mfh helpers show <type>` says the same.\n"
     );
     for category in Category::ALL {
-        let members: Vec<_> = helpers
+        let mut members = helpers
             .iter()
             .filter(|helper| helper.meta.category == category)
-            .collect();
-        if members.is_empty() {
+            .peekable();
+        if members.peek().is_none() {
             continue;
         }
-        line(&mut page, format_args!("\n## {}", capitalised(category.as_str())));
+        line(&mut page, format_args!("\n## {}\n", capitalised(category.as_str())));
+        line(
+            &mut page,
+            format_args!("| Helper | Type | What it does |\n| --- | --- | --- |"),
+        );
         for helper in members {
-            section(&mut page, helper);
+            let meta = &helper.meta;
+            let (name, type_name) = (meta.name, meta.type_name);
+            let summary = cell(meta.summary);
+            line(
+                &mut page,
+                format_args!("| [{name}]({type_name}.md) | `{type_name}` | {summary} |"),
+            );
         }
     }
     Generated {
-        path: "docs/helpers.md".into(),
+        path: "docs/helpers/README.md".into(),
         contents: page,
     }
 }
 
-fn section(page: &mut String, helper: &Registration) {
+fn page(helper: &Registration) -> String {
     let meta = &helper.meta;
-    line(page, format_args!("\n### {} (`{}`)\n", meta.name, meta.type_name));
-    line(page, format_args!("{}", meta.summary));
-    line(page, format_args!("\n{}\n", conditions(helper)));
+    let mut page = format!("<!-- {MARKER} -->\n# {}\n\n{}\n", meta.name, meta.summary);
+    for paragraph in helper.about().iter().skip(1) {
+        line(&mut page, format_args!("\n{paragraph}"));
+    }
+    line(&mut page, format_args!("\n- Type: `{}`", meta.type_name));
+    line(&mut page, format_args!("- Category: {}", meta.category));
+    for condition in conditions(helper) {
+        line(&mut page, format_args!("- {condition}"));
+    }
 
     let mut rows = Vec::new();
     settings("", &helper.config_schema(), &mut rows);
-    if !rows.is_empty() {
-        line(page, format_args!("| Setting | Value | Required | Meaning |"));
-        line(page, format_args!("| --- | --- | --- | --- |"));
-        for row in rows {
-            line(page, format_args!("{row}"));
-        }
-        page.push('\n');
+    line(&mut page, format_args!("\n## Settings\n"));
+    if rows.is_empty() {
+        line(&mut page, format_args!("None."));
+    } else {
+        line(&mut page, format_args!("| Setting | Value | Required | Meaning |"));
+        line(&mut page, format_args!("| --- | --- | --- | --- |"));
     }
-    line(page, format_args!("```json\n{}\n```", unindented(helper.example)));
+    for row in rows {
+        line(&mut page, format_args!("{row}"));
+    }
+    let example = unindented(helper.example);
+    line(&mut page, format_args!("\n## Example\n\n```json\n{example}\n```"));
+    page
 }
 
 /// JSON text without the indentation that it has inside Rust code, which is that of its last line.
@@ -64,27 +93,24 @@ fn unindented(example: &str) -> String {
     lines.join("\n")
 }
 
-/// What has to be there before it runs.
-fn conditions(helper: &Registration) -> String {
+/// What has to be there before it runs, a sentence each.
+fn conditions(helper: &Registration) -> Vec<String> {
     let meta = &helper.meta;
-    let mut conditions = vec![if meta.requires_crm {
-        match meta.supported_crms {
-            [] => "Needs a connected CRM".to_owned(),
-            crms => format!("Needs one of these CRMs: {}", crms.join(", ")),
-        }
-    } else {
-        "Works without a CRM".to_owned()
+    let mut conditions = vec![match (meta.requires_crm, meta.supported_crms) {
+        (true, []) => "Needs a connected CRM".to_owned(),
+        (true, crms) => format!("Needs one of these CRMs: {}", crms.join(", ")),
+        (false, _) => "Works without a CRM".to_owned(),
     }];
     if meta.requires_crm && meta.contact_optional {
-        conditions.push("works without a contact".to_owned());
+        conditions.push("Works without a contact".to_owned());
     }
     if !meta.services.is_empty() {
-        conditions.push(format!("needs a connection to {}", meta.services.join(", ")));
+        conditions.push(format!("Needs a connection to {}", meta.services.join(", ")));
     }
     if meta.repeatable {
-        conditions.push("running it twice does no harm".to_owned());
+        conditions.push("Running it twice does no harm".to_owned());
     }
-    format!("{}.", conditions.join("; "))
+    conditions
 }
 
 /// One table row for each setting of an object schema, and for the settings inside its objects and lists of objects.
@@ -236,13 +262,18 @@ mod tests {
     }
 
     #[test]
-    fn the_page_shows_every_helper_with_its_example() {
+    fn every_helper_is_listed_and_has_a_page_with_its_example() {
         let helpers = mfh_helpers::catalogue();
-        let page = file(&helpers).contents;
-        assert!(!helpers.is_empty());
-        for helper in helpers {
-            assert!(page.contains(&format!("(`{}`)", helper.meta.type_name)));
-            assert!(page.contains(&unindented(helper.example)));
+        let files = files(&helpers);
+        assert_eq!(files.len(), helpers.len() + 1);
+        for (helper, page) in helpers.iter().zip(&files[1..]) {
+            let type_name = helper.meta.type_name;
+            assert!(files[0].contents.contains(&format!("({type_name}.md)")));
+            assert_eq!(
+                page.path.to_str(),
+                Some(format!("docs/helpers/{type_name}.md").as_str())
+            );
+            assert!(page.contents.contains(&unindented(helper.example)));
         }
     }
 }

@@ -51,7 +51,7 @@ impl fmt::Display for Drift {
 /// Everything that is generated from the catalogue of helpers.
 pub fn all() -> Vec<Generated> {
     let helpers = mfh_helpers::catalogue();
-    let mut files = vec![catalogue::file(&helpers)];
+    let mut files = catalogue::files(&helpers);
     for helper in helpers {
         files.extend(Worker::from(helper).files());
     }

@@ -388,7 +388,10 @@ impl DynamoDb {
 impl AwsService for DynamoDb {
     async fn call(&self, request: Request<Bytes>) -> Response<Bytes> {
         let answer = match operation(&request) {
-            Some(operation) => self.dispatch(operation, request.body()).await,
+            Some(operation) => {
+                tracing::trace!(operation, body = %String::from_utf8_lossy(request.body()), "DynamoDB");
+                self.dispatch(operation, request.body()).await
+            }
             None => None,
         };
         match answer {

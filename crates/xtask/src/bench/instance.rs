@@ -15,6 +15,9 @@ use tempfile::TempDir;
 const EMAIL: &str = "demo@example.com";
 const PASSWORD: &str = "Demo-2026";
 
+/// The unit of processor times, which is the same on every Linux.
+const TICK: Duration = Duration::from_millis(10);
+
 /// A running `mfh`; stops when it is dropped.
 pub(super) struct Instance {
     pub url: String,
@@ -95,6 +98,16 @@ impl Instance {
             ids.push(text(&answer, "/id")?);
         }
         Ok(ids)
+    }
+
+    /// Processor time that the platform has used; none where the system does not tell.
+    pub fn processor_time(&self) -> Option<Duration> {
+        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.process.id())).ok()?;
+        // The name of the program, in parentheses, may hold blanks; user and system time are the 12th and 13th after it.
+        let (_, rest) = stat.rsplit_once(')')?;
+        let mut ticks = rest.split_whitespace().skip(11).map(str::parse::<u64>);
+        let used = ticks.next()?.ok()? + ticks.next()?.ok()?;
+        Some(TICK * u32::try_from(used).ok()?)
     }
 
     /// Runs the tagging helper on a contact by API key; the id of the execution.

@@ -34,6 +34,7 @@ pub(super) async fn measure(
     clients: u32,
 ) -> anyhow::Result<Value> {
     let before = instance.ended().await?;
+    let idle = instance.processor_time();
     let next = AtomicU32::new(0);
     let started = Instant::now();
     let send = async {
@@ -51,11 +52,16 @@ pub(super) async fn measure(
     };
     let (accepted_secs, samples) = tokio::try_join!(send, watch(instance, before, executions.into(), started))?;
     instance.expect_all_completed().await?;
+    let used = instance
+        .processor_time()
+        .zip(idle)
+        .map(|(after, before)| after - before);
     let total = samples.last().map_or(0.0, |last| last.secs);
     Ok(json!({
         "executions": executions, "contacts": contacts.len(), "clients": clients,
         "seconds": rounded(total), "per_second": rounded(f64::from(executions) / total),
         "accepted_per_second": rounded(f64::from(executions) / accepted_secs),
+        "processor_ms_per_execution": used.map(|used| rounded(used.as_secs_f64() * 1e3 / f64::from(executions))),
         "per_second_by_thousand": by_step(&samples, executions.into()),
         "ended_is_read_every_ms": SAMPLE.as_millis(),
     }))

@@ -120,12 +120,16 @@ impl<'a> ApiKeys<'a> {
         })
     }
 
-    /// Records that a key was used, at most once a minute.
+    /// Records that a key was used, at most once a minute. `key` is as it was read; one that was noted a moment ago
+    /// costs no call.
     ///
     /// # Errors
     /// The table cannot be written.
-    pub async fn touch(&self, id: &ApiKeyId, now: Timestamp) -> Result<(), DatabaseError> {
+    pub async fn touch(&self, key: &ApiKey, now: Timestamp) -> Result<(), DatabaseError> {
         let minute_ago = Timestamp(now.0 - TimeDelta::minutes(1));
+        if key.last_used_at.is_some_and(|noted| noted > minute_ago) {
+            return Ok(());
+        }
         let condition = self
             .table()
             .exists()
@@ -136,6 +140,6 @@ impl<'a> ApiKeys<'a> {
             .bind("null", "NULL")
             .bind("minute_ago", minute_ago);
         let update = Update::when(condition).set("last_used_at", now);
-        self.table().apply(&[id.as_str()], update).await.map(drop)
+        self.table().apply(&[key.key_id.as_str()], update).await.map(drop)
     }
 }

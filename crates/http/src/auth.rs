@@ -256,7 +256,7 @@ impl KeyHolder {
             return Err(refused());
         }
         // When a key was last used is a convenience; failing to note it refuses nobody.
-        if let Err(error) = keys.touch(&key.key_id, now).await {
+        if let Err(error) = keys.touch(&key, now).await {
             tracing::warn!(%error, "the use of an API key was not noted");
         }
         Ok(Self {

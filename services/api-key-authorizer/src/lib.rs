@@ -54,7 +54,7 @@ async fn identify(
         return Ok(Err("account not active"));
     }
     // Before the answer, since Lambda freezes the process after it. A failure refuses nobody.
-    if let Err(error) = keys.touch(&key.key_id, now).await {
+    if let Err(error) = keys.touch(&key, now).await {
         tracing::warn!(%error, "the use of an API key was not noted");
     }
     Ok(Ok(key))

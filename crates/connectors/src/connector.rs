@@ -10,6 +10,7 @@ use crate::model::{
     Automation, Contact, ContactPage, ContactQuery, ContactUpdate, CrmUser, CustomField, NewContact, OptInOutcome,
     OptInStatus, Tag,
 };
+use crate::question::Question;
 
 /// What a connector can do; it lists only what it implements.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize)]
@@ -146,17 +147,40 @@ pub trait Connector: Send + Sync + fmt::Debug {
     /// Sets marketing consent and tells what came of it; repeatable.
     async fn set_opt_in_status(&self, contact_id: &str, opted_in: bool, reason: &str) -> Result<OptInOutcome>;
 
+    /// Sets marketing consent of one address, where the CRM keeps it for each address of a contact; repeatable.
+    ///
+    /// # Errors
+    /// `Unsupported` where the CRM keeps one consent for the whole contact.
+    async fn set_address_opt_in(&self, _: &str, _: &str, _: bool, _: &str) -> Result<OptInOutcome> {
+        let what = "marketing consent for another address than the contact's main one";
+        Err(ConnectorError::unsupported(self.metadata().platform_slug, what))
+    }
+
     /// Reads marketing consent.
     async fn get_opt_in_status(&self, contact_id: &str) -> Result<OptInStatus>;
 
     /// Adds a note; not repeatable.
     async fn add_note(&self, contact_id: &str, title: &str, body: &str) -> Result<()>;
 
+    /// Adds a note of a kind such as `call`; a CRM without kinds adds it all the same; not repeatable.
+    async fn add_note_of_kind(&self, contact_id: &str, _kind: &str, title: &str, body: &str) -> Result<()> {
+        self.add_note(contact_id, title, body).await
+    }
+
     /// The CRM's users, who can own contacts.
     async fn list_users(&self) -> Result<Vec<CrmUser>>;
 
     /// Sets the owner of a contact; repeatable.
     async fn set_owner(&self, contact_id: &str, user_id: &str) -> Result<()>;
+
+    /// Answers a question about a contact from the CRM's own records; null when there is no such record.
+    ///
+    /// # Errors
+    /// `Unsupported` for a question that the CRM cannot answer, never null.
+    async fn ask(&self, _contact_id: &str, question: &Question) -> Result<Value> {
+        let what = format!("the question {question}");
+        Err(ConnectorError::unsupported(self.metadata().platform_slug, &what))
+    }
 
     /// The cheapest authenticated read; `Unauthorized` is told apart from an outage.
     async fn test_connection(&self) -> Result<()>;

@@ -8,6 +8,7 @@ mod keap;
 mod loader;
 mod mask;
 mod model;
+mod question;
 mod rate;
 mod registry;
 mod translate;
@@ -21,6 +22,7 @@ pub use model::{
     Address, Automation, Contact, ContactPage, ContactQuery, ContactUpdate, CrmUser, CustomField, DataType, NewContact,
     OptInOutcome, OptInStatus, Slot, Tag, TagRef,
 };
+pub use question::{EmailEvent, End, Question, RecordKind};
 pub use rate::{Sleeper, TokioSleeper};
 pub use registry::{ConnectorConfig, PLATFORMS, Shared, build};
 pub use translate::cache::Caches;

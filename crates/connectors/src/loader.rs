@@ -166,6 +166,39 @@ impl Loader {
         self.vault.seal(account, connection, credentials).await
     }
 
+    /// Opens credentials that [`Loader::seal`] sealed for one connection.
+    ///
+    /// # Errors
+    /// When the bytes are damaged or belong to another connection, or the key service is out of reach.
+    pub async fn unseal(
+        &self,
+        account: &AccountId,
+        connection: &ConnectionId,
+        sealed: &[u8],
+    ) -> std::result::Result<Credentials, VaultError> {
+        self.vault.open(account, connection, sealed).await
+    }
+
+    /// An account's connection to a service that is no CRM, with its credentials.
+    ///
+    /// # Errors
+    /// As [`Loader::load`].
+    pub async fn service(&self, account: &AccountId, id: &ConnectionId) -> Result<(PlatformConnection, Credentials)> {
+        let found = self.database.connections().get(account, id).await;
+        let connection = found.map_err(|error| storage(&error))?.ok_or_else(not_found)?;
+        if matches!(
+            connection.status,
+            ConnectionStatus::Disconnected | ConnectionStatus::Deleting
+        ) {
+            let message = format!("The connection \"{}\" is switched off", connection.name);
+            return Err(ConnectorError::new(UNKNOWN, ErrorKind::ConnectionDisabled, message));
+        }
+        let (auth, secrets) = self.auth(&connection).await?;
+        let credentials = self.open(&connection, &auth, secrets).await?;
+        self.note_use(&connection, &auth).await;
+        Ok((connection, credentials))
+    }
+
     /// Marks a connection whose credentials the vendor refused.
     ///
     /// # Errors

@@ -269,6 +269,21 @@ async fn an_opt_in_that_keap_does_not_take_is_not_permitted() {
 }
 
 #[tokio::test]
+async fn the_consent_of_another_address_is_set_for_that_address_alone() {
+    let at = "/emailAddresses/b%40example.com/status";
+    let status = json!({"email": "b@example.com", "opted_in": true, "status": "SINGLE_OPT_IN"});
+    let script = Scripted::new(&[("PATCH", at, status)]).await;
+    let outcome = script
+        .keap
+        .set_address_opt_in("7", " b@example.com ", true, "form")
+        .await
+        .unwrap();
+    assert_eq!(outcome, OptInOutcome::Applied);
+    assert_eq!(script.last().await.1, json!({"opted_in": true, "reason": "form"}));
+    assert_eq!(script.calls().await.len(), 1);
+}
+
+#[tokio::test]
 async fn an_automation_is_named_by_itself_or_with_its_sequence() {
     let answer = json!({"add_to_automation_sequence_results": {"7": "ALREADY_IN_SEQUENCE"}});
     let script = Scripted::new(&[
@@ -378,6 +393,13 @@ async fn the_author_of_notes_is_looked_up_once() {
         script.last().await.1,
         json!({"user_id": "4", "type": "Other", "text": "text"})
     );
-    assert_eq!(script.calls().await.len(), 3);
+    for (kind, expected) in [("call", "Call"), ("general", "Other"), ("Site visit", "Site visit")] {
+        script.keap.add_note_of_kind("7", kind, "Title", "text").await.unwrap();
+        assert_eq!(
+            script.last().await.1,
+            json!({"user_id": "4", "title": "Title", "type": expected, "text": "text"})
+        );
+    }
+    assert_eq!(script.calls().await.len(), 6);
     assert!(script.world.waits().is_empty());
 }

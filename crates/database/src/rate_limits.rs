@@ -1,4 +1,4 @@
-//! Table `rate-limits`: counters that go with their window.
+//! Table `rate-limits`: counters that go with their window, and those that helpers keep over their runs.
 
 use mfh_types::Timestamp;
 
@@ -39,6 +39,47 @@ impl<'a> RateLimits<'a> {
             Err(_) => Err(DatabaseError::Conflict),
         }
     }
+
+    /// A counter without a window, such as that of a split; 0 when it was never used.
+    ///
+    /// # Errors
+    /// The table cannot be read.
+    pub async fn standing(&self, key: &str) -> Result<u64, DatabaseError> {
+        let item = self.table().get_item(&[key]).await?;
+        Ok(item.as_ref().map_or(0, standing))
+    }
+
+    /// Adds one to a counter without a window and returns the value before.
+    ///
+    /// # Errors
+    /// The table cannot be written.
+    pub async fn take_standing(&self, key: &str) -> Result<u64, DatabaseError> {
+        let any = Condition::new("(attribute_not_exists(#key) OR attribute_exists(#key))");
+        match self.table().update(&[key], Update::when(any).add("count", 1)).await? {
+            Ok(item) => Ok(standing(&item).saturating_sub(1)),
+            Err(_) => Err(DatabaseError::Conflict),
+        }
+    }
+
+    /// Replaces a counter without a window if it still is `expected`; tells whether it was.
+    ///
+    /// # Errors
+    /// The table cannot be written.
+    pub async fn replace_standing(&self, key: &str, expected: u64, new: u64) -> Result<bool, DatabaseError> {
+        let unchanged = if expected == 0 {
+            Condition::new("(attribute_not_exists(#count) OR #count = :expected)")
+        } else {
+            Condition::new("#count = :expected")
+        };
+        let replaced = Update::when(unchanged.bind("expected", expected)).set("count", new);
+        self.table().apply(&[key], replaced).await
+    }
+}
+
+fn standing(item: &Item) -> u64 {
+    number(item, "count")
+        .and_then(|count| u64::try_from(count).ok())
+        .unwrap_or_default()
 }
 
 fn counted(item: &Item) -> u32 {

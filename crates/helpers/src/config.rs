@@ -100,6 +100,9 @@ fn smooth_object(given: &JsonObject, schema: &Value, path: &str, faults: &mut Ve
 }
 
 fn is_blank_text(value: &Value, schema: &Value) -> bool {
+    if schema["x-empty-counts"] == true {
+        return false;
+    }
     let raw = schema["x-raw"] == true;
     value
         .as_str()
@@ -138,8 +141,11 @@ fn check_range(value: &Value, schema: &Value, path: &str, faults: &mut Vec<Confi
 
 /// A value that the schema allows, to go on reading with.
 fn stand_in(schema: &Value) -> Value {
-    if let Some(first) = schema["enum"].as_array().and_then(|values| values.first()) {
-        return first.clone();
+    let known = ["enum", "examples"]
+        .iter()
+        .find_map(|key| schema[*key].as_array()?.first());
+    if let Some(known) = known.or_else(|| schema.get("default")) {
+        return known.clone();
     }
     match schema["type"].as_str() {
         Some("object") => {

@@ -21,6 +21,21 @@ pub struct Report {
     pub unsaved: BTreeMap<String, Value>,
 }
 
+impl Report {
+    /// A run that failed before it began.
+    pub fn of_failure(failure: HelperError) -> Self {
+        let output = ExecutionOutput {
+            message: failure.message.clone(),
+            ..ExecutionOutput::default()
+        };
+        Self {
+            output,
+            failure: Some(failure),
+            unsaved: BTreeMap::new(),
+        }
+    }
+}
+
 /// Runs a helper with this configuration, which is validated as a whole before anything is called.
 ///
 /// A run that is not over when `deadline` is, and one that panics, fail with what they did until then: neither may take

@@ -65,7 +65,7 @@ pub enum Need {
     CountdownTimers,
     /// Reads and writes the cache of checked addresses.
     EmailValidations,
-    /// Writes backups to the data bucket.
+    /// Writes backups and snapshots to the data bucket.
     BackupBucket,
     /// Starts other helpers.
     Chain,
@@ -92,6 +92,8 @@ pub struct Meta {
     pub services: &'static [&'static str],
     /// Whether running it twice leaves what running it once does.
     pub repeatable: bool,
+    /// Whether its runs are tried for 14 days before they fail, because a legal duty hangs on them.
+    pub patient: bool,
     /// What its worker needs beyond the common template.
     pub needs: &'static [Need],
 }
@@ -109,6 +111,7 @@ impl Meta {
             supported_crms: &[],
             services: &[],
             repeatable: false,
+            patient: false,
             needs: &[],
         }
     }
@@ -116,6 +119,24 @@ impl Meta {
     /// It works on a contact of a connected CRM.
     pub const fn needs_crm(mut self) -> Self {
         self.requires_crm = true;
+        self
+    }
+
+    /// It works with these CRMs only.
+    pub const fn only_on(mut self, slugs: &'static [&'static str]) -> Self {
+        self.supported_crms = slugs;
+        self
+    }
+
+    /// Its worker needs more than the common template.
+    pub const fn with_needs(mut self, needs: &'static [Need]) -> Self {
+        self.needs = needs;
+        self
+    }
+
+    /// Its runs are tried for 14 days before they fail (DECISIONS 28).
+    pub const fn patient(mut self) -> Self {
+        self.patient = true;
         self
     }
 

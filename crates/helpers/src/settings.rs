@@ -3,6 +3,7 @@
 
 use std::fmt;
 
+use chrono_tz::Tz;
 use rust_decimal::Decimal;
 use rust_decimal::prelude::ToPrimitive;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
@@ -54,9 +55,20 @@ macro_rules! key {
         pub struct $name(String);
 
         impl $name {
+            /// The key that a helper names itself.
+            pub fn new(text: &str) -> Self {
+                Self(text.trim().to_owned())
+            }
+
             /// The text as configured, trimmed.
             pub fn as_str(&self) -> &str {
                 &self.0
+            }
+        }
+
+        impl Serialize for $name {
+            fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                serializer.serialize_str(&self.0)
             }
         }
 
@@ -97,12 +109,34 @@ key!(
     FieldKey, "the name of a contact field", "crm_field"
 );
 
+key!(
+    /// A contact of the CRM, by id.
+    ContactKey, "a contact id", "contact"
+);
+key!(
+    /// A user of the CRM, by id.
+    UserKey, "the id of a user of the CRM", "crm_user"
+);
+key!(
+    /// A goal of the CRM, by its call name.
+    GoalKey, "the name of a goal", "goal"
+);
+key!(
+    /// The integration under which a goal is known to the CRM.
+    IntegrationKey, "the name of an integration", "integration"
+);
+
 /// Text, trimmed.
-#[derive(Debug, Clone, PartialEq, Eq, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 #[schemars(transparent, inline)]
 pub struct Text(String);
 
 impl Text {
+    /// The text that a helper uses by default.
+    pub fn new(text: &str) -> Self {
+        Self(text.trim().to_owned())
+    }
+
     /// The text.
     pub fn as_str(&self) -> &str {
         &self.0
@@ -125,6 +159,43 @@ impl RawText {
     /// The text.
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+}
+
+/// Text for people, with its outer blanks; one of nothing but white space counts as missing.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(transparent)]
+#[schemars(inline)]
+pub struct FreeText(String);
+
+impl FreeText {
+    /// The text that a helper takes when none is given.
+    pub fn new(text: &str) -> Self {
+        Self(text.to_owned())
+    }
+
+    /// The text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// Text between joined values: taken as typed, and the empty text is a separator too.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(transparent)]
+#[schemars(inline, extend("x-raw" = true, "x-empty-counts" = true))]
+pub struct Separator(String);
+
+impl Separator {
+    /// The text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl Default for Separator {
+    fn default() -> Self {
+        Self(" ".to_owned())
     }
 }
 
@@ -152,6 +223,20 @@ impl<'de> Deserialize<'de> for Number {
     }
 }
 
+/// A whole number: a JSON number without a fraction, or text that reads as one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, Serialize, JsonSchema)]
+#[schemars(transparent, inline)]
+pub struct Whole(pub i64);
+
+impl<'de> Deserialize<'de> for Whole {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let value = Value::deserialize(deserializer)?;
+        let number = values::number(&value).filter(|number| number.fract().is_zero());
+        let whole = number.and_then(|number| number.to_i64()).map(Self);
+        whole.ok_or_else(|| D::Error::custom("expected a whole number such as 10"))
+    }
+}
+
 /// Yes or no: true and false, or the texts true/false, yes/no, on/off and 1/0 in any case.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, JsonSchema)]
 #[schemars(transparent, inline)]
@@ -176,6 +261,31 @@ impl<'de> Deserialize<'de> for Flag {
             _ => None,
         };
         flag.map(Self).ok_or_else(|| D::Error::custom("expected true or false"))
+    }
+}
+
+/// A time zone by its IANA name, such as `Europe/Berlin`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, JsonSchema)]
+#[schemars(inline)]
+pub struct Zone(#[schemars(with = "String", extend("format" = "timezone", "examples" = ["UTC"]))] pub Tz);
+
+impl Default for Zone {
+    fn default() -> Self {
+        Self(Tz::UTC)
+    }
+}
+
+impl Serialize for Zone {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.0.name())
+    }
+}
+
+impl<'de> Deserialize<'de> for Zone {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let name = String::deserialize(deserializer)?;
+        let zone = name.trim().parse().map(Self);
+        zone.map_err(|_| D::Error::custom(format!("found \"{name}\", expected a time zone such as Europe/Berlin")))
     }
 }
 

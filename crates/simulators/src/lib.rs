@@ -14,6 +14,8 @@ pub mod keap;
 #[cfg(feature = "conformance")]
 pub mod openapi;
 mod server;
+pub mod services;
 
 pub use keap::Keap;
 pub use server::Server;
+pub use services::Services;

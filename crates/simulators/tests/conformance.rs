@@ -49,6 +49,13 @@ async fn tour(it: &Fixture) {
         "/campaigns/21/goals",
         "/emailAddresses/amara.1@example.com/status",
         "/emailAddresses/nobody@example.com/status",
+        "/orders?filter=contact_id==1001&order_by=order_time desc&page_size=1",
+        "/subscriptions?filter=contact_id==1001&order_by=id asc&page_size=1",
+        "/opportunities?filter=contact_id==1001&order_by=created_time asc&page_size=1",
+        "/paymentMethods?filter=contact_id==1001&order_by=created_time asc&page_size=1",
+        "/sales/transactions?filter=contact_id==1001&order_by=transaction_time asc&page_size=1",
+        "/emailAddresses?filter=emails==amara.1@example.com",
+        "/emails?filter=contact_id==1001&page_size=1000",
         "/users?page_size=10",
         "/users/1",
         "/oauth/connect/userinfo",
@@ -123,7 +130,14 @@ async fn tour_of_writes(it: &Fixture) {
 }
 
 /// The operations that the simulator serves.
-const SERVED: [&str; 34] = [
+const SERVED: [&str; 41] = [
+    "GET /rest/v2/emailAddresses",
+    "GET /rest/v2/emails",
+    "GET /rest/v2/opportunities",
+    "GET /rest/v2/orders",
+    "GET /rest/v2/paymentMethods",
+    "GET /rest/v2/sales/transactions",
+    "GET /rest/v2/subscriptions",
     "DELETE /rest/v2/contacts/{contact_id}",
     "DELETE /rest/v2/contacts/{contact_id}/notes/{note_id}",
     "GET /rest/v2/automations",

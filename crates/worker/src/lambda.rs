@@ -8,11 +8,12 @@ use lambda_runtime::{Error, LambdaEvent, service_fn};
 use mfh_aws::{Clients, Stage, Tables, Vault};
 use mfh_connectors::{Loader, Shared, TokioSleeper, Transport};
 use mfh_database::Database;
+use mfh_helpers::outside::LiveClient;
 use mfh_helpers::{Helper, Registration, find};
-use mfh_types::{Clock, SystemClock, SystemRandom};
+use mfh_types::{Clock, Secret, SystemClock, SystemRandom};
 use tracing_subscriber::EnvFilter;
 
-use crate::{BatchResponse, Outputs, SqsEvent, Worker};
+use crate::{BatchResponse, Outputs, Reach, SqsEvent, Worker};
 
 /// Runs the worker of `H` until Lambda stops it.
 pub fn run<H: Helper>() -> ExitCode {
@@ -66,6 +67,11 @@ fn worker(registration: &'static Registration, clients: &Clients) -> Result<Work
     );
     let loader = Loader::new(database.clone(), vault, shared, clock.clone());
     let outputs = Outputs::new(clients.s3().clone(), bucket);
+    let mut reach = Reach::new(Arc::new(LiveClient::new()?));
+    reach.ip_api_key = std::env::var("IP_API_KEY")
+        .ok()
+        .filter(|key| !key.is_empty())
+        .map(Secret::new);
     Ok(Worker::new(
         registration,
         stage,
@@ -74,7 +80,8 @@ fn worker(registration: &'static Registration, clients: &Clients) -> Result<Work
         clients.sqs().clone(),
         outputs,
         clock,
-    ))
+    )
+    .reaching(reach))
 }
 
 /// What is left until `deadline` (Unix milliseconds).

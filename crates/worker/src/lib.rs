@@ -11,8 +11,10 @@ mod lambda;
 mod outputs;
 mod retry;
 mod worker;
+mod world;
 
 pub use event::{BatchResponse, Delivery, DeliveryAttributes, ItemFailure, SqsEvent};
 pub use lambda::run;
 pub use outputs::Outputs;
 pub use worker::{Disposition, Worker};
+pub use world::Reach;

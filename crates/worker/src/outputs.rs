@@ -1,8 +1,10 @@
-//! Outputs that are too large for the execution record lie in the data bucket (`pipeline` §2.4).
+//! What lies in the data bucket: outputs too large for the execution record (`pipeline` §2.4) and what helpers store.
 
+use async_trait::async_trait;
 use aws_sdk_s3::Client;
 use aws_sdk_s3::error::DisplayErrorContext;
 use aws_sdk_s3::primitives::ByteStream;
+use mfh_helpers::{ObjectError, ObjectStore};
 use mfh_types::{AccountId, ExecutionId, ExecutionOutput};
 
 /// The largest output that is kept in the record, in bytes of JSON.
@@ -39,21 +41,37 @@ impl Outputs {
             return Ok(output);
         }
         let key = format!("executions/{account}/{execution}/output.json");
-        self.client
-            .put_object()
-            .bucket(&self.bucket)
-            .key(&key)
-            .content_type("application/json")
-            .body(ByteStream::from(json))
-            .send()
-            .await
-            .map_err(|error| DisplayErrorContext(&error).to_string())?;
+        self.write(&key, "application/json", json).await?;
         Ok(ExecutionOutput {
             success: output.success,
             message: output.message,
             truncated: true,
             s3_key: Some(key),
             ..ExecutionOutput::default()
+        })
+    }
+
+    async fn write(&self, key: &str, content_type: &str, body: Vec<u8>) -> Result<(), String> {
+        self.client
+            .put_object()
+            .bucket(&self.bucket)
+            .key(key)
+            .content_type(content_type)
+            .body(ByteStream::from(body))
+            .send()
+            .await
+            .map_err(|error| DisplayErrorContext(&error).to_string())?;
+        Ok(())
+    }
+}
+
+#[async_trait]
+impl ObjectStore for Outputs {
+    async fn put(&self, key: &str, content_type: &str, body: Vec<u8>) -> Result<(), ObjectError> {
+        self.write(key, content_type, body).await.map_err(|error| {
+            // The vendor's words are for the log; the user learns that the store is out of reach.
+            tracing::warn!(key, error, "an object could not be stored");
+            ObjectError("the store is out of reach".to_owned())
         })
     }
 }

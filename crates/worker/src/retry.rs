@@ -11,6 +11,12 @@ const MAX_ATTEMPTS: usize = 5;
 /// A longer wait does not block the contact's queue: the execution waits in the table instead.
 const LONGEST_VISIBILITY: Duration = Duration::from_secs(15 * 60);
 
+/// How long after its acceptance a run that must not be given up early is still tried.
+const PATIENCE: Duration = Duration::from_secs(14 * 24 * 60 * 60);
+
+/// How long such a run waits once its usual attempts are used up.
+const PATIENT_WAIT: Duration = Duration::from_secs(6 * 60 * 60);
+
 /// What becomes of a run that failed and may be repeated.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Retry {
@@ -38,9 +44,28 @@ pub(crate) fn decide(receive_count: u32, failed: usize, retry_after: Option<Dura
     }
 }
 
+/// The same for a run that must not be given up early and was accepted `age` ago.
+pub(crate) fn decide_patiently(decided: Retry, age: Duration, retry_after: Option<Duration>) -> Retry {
+    match decided {
+        Retry::GiveUp if age < PATIENCE => Retry::Wait(retry_after.unwrap_or_default().max(PATIENT_WAIT)),
+        decided => decided,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_run_that_must_not_be_given_up_goes_on_for_fourteen_days() {
+        let hours = |hours: u64| Duration::from_secs(hours * 60 * 60);
+        let patiently = |age, asked| decide_patiently(Retry::GiveUp, age, asked);
+        assert_eq!(patiently(hours(1), None), Retry::Wait(hours(6)));
+        assert_eq!(patiently(hours(14 * 24 - 1), Some(hours(9))), Retry::Wait(hours(9)));
+        assert_eq!(patiently(hours(14 * 24), None), Retry::GiveUp);
+        let soon = Retry::Visible(Duration::from_secs(30));
+        assert_eq!(decide_patiently(soon, hours(1), None), soon);
+    }
 
     #[test]
     fn the_waits_of_the_decisions_hold() {

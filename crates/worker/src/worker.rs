@@ -8,10 +8,9 @@ use aws_sdk_sqs::error::DisplayErrorContext;
 use mfh_aws::{Queues, Stage};
 use mfh_connectors::{ConnectorError, ErrorKind, Loaded, Loader};
 use mfh_database::{Claim, Database, DatabaseError, Finish, Release, Return};
-use mfh_helpers::{Context, FailureKind, HelperError, Journal, Registration, Report, Run, execute};
+use mfh_helpers::{Caller, Context, FailureKind, HelperError, Journal, Registration, Report, Run, World, execute};
 use mfh_types::{
-    Attempt, Clock, Execution, ExecutionError, ExecutionId, ExecutionMessage, ExecutionOutput, ExecutionStatus,
-    MeterState, Timestamp,
+    Attempt, Clock, Execution, ExecutionError, ExecutionId, ExecutionMessage, ExecutionStatus, MeterState, Timestamp,
 };
 
 use crate::event::{BatchResponse, Delivery, SqsEvent};
@@ -19,6 +18,7 @@ use crate::gate;
 use crate::journal::RecordJournal;
 use crate::outputs::Outputs;
 use crate::retry::{self, Retry};
+use crate::world::{self, Reach, TableCounters, TableHistory, VaultSealer};
 
 /// Kept back from the time of an invocation, to write down the end of the run.
 const RESERVE: Duration = Duration::from_secs(15);
@@ -47,7 +47,8 @@ pub struct Worker {
     registration: &'static Registration,
     stage: Stage,
     database: Database,
-    loader: Loader,
+    loader: Arc<Loader>,
+    reach: Reach,
     sqs: aws_sdk_sqs::Client,
     queues: Queues,
     outputs: Outputs,
@@ -70,12 +71,20 @@ impl Worker {
             registration,
             stage,
             database,
-            loader,
+            loader: Arc::new(loader),
+            reach: Reach::default(),
             sqs,
             queues,
             outputs,
             clock,
         }
+    }
+
+    /// What its runs reach outside; without it there is no network.
+    #[must_use]
+    pub fn reaching(mut self, reach: Reach) -> Self {
+        self.reach = reach;
+        self
     }
 
     /// Handles a batch within `budget`, which is what is left of the invocation; `owner` names the lease holder.
@@ -180,16 +189,7 @@ impl Worker {
                 return self.cancel(&execution, owner, reason).await;
             }
             Err(error) => {
-                let failure = HelperError::from(error);
-                let output = ExecutionOutput {
-                    message: failure.message.clone(),
-                    ..ExecutionOutput::default()
-                };
-                let report = Report {
-                    output,
-                    failure: Some(failure),
-                    unsaved: std::collections::BTreeMap::new(),
-                };
+                let report = Report::of_failure(HelperError::from(error));
                 return self.end(execution, report, delivery, owner, Duration::ZERO).await;
             }
         };
@@ -215,6 +215,10 @@ impl Worker {
 
     async fn execute(&self, execution: &Execution, loaded: Option<Loaded>, budget: Duration, owner: &str) -> Report {
         let id = &execution.summary.execution_id;
+        let world = match self.world(execution).await {
+            Ok(world) => world,
+            Err(failure) => return Report::of_failure(failure),
+        };
         let mut store = RecordJournal {
             database: &self.database,
             execution: id,
@@ -227,9 +231,38 @@ impl Worker {
             started_at: execution.summary.created_at.0,
             dry_run: false,
         };
-        let cx = Context::new(run, Journal::new(execution.journal.clone(), &mut store));
+        let caller = Caller {
+            account_id: execution.summary.account_id.clone(),
+            user_id: execution.summary.user_id.clone(),
+            helper_id: execution.summary.helper_id.clone(),
+            execution_id: id.clone(),
+        };
+        let cx = Context::new(run, Journal::new(execution.journal.clone(), &mut store))
+            .called_by(caller)
+            .storing_in(&self.outputs)
+            .in_world(world);
         let deadline = tokio::time::sleep(budget.saturating_sub(RESERVE));
         execute(self.registration, &execution.config, cx, deadline).await
+    }
+
+    /// What the run reaches besides its CRM.
+    async fn world(&self, execution: &Execution) -> Result<World, HelperError> {
+        let run = &execution.summary;
+        let sealer = run.connection_id.clone().map(|connection| {
+            Arc::new(VaultSealer {
+                loader: Arc::clone(&self.loader),
+                account: run.account_id.clone(),
+                connection,
+            }) as _
+        });
+        Ok(World {
+            services: world::services(&self.loader, execution).await?,
+            counters: Arc::new(TableCounters(self.database.clone())),
+            history: Some(Arc::new(TableHistory(self.database.clone()))),
+            sealer,
+            clock: Arc::clone(&self.clock),
+            ..self.reach.world()
+        })
     }
 
     /// Ends the run, or gives it back for a later attempt.
@@ -244,8 +277,7 @@ impl Worker {
         if let Some(failure) = &report.failure {
             self.flag_refused_connection(&execution, failure).await;
             if failure.kind == FailureKind::Retryable {
-                let failed = execution.attempts.len() + 1;
-                match retry::decide(delivery.receive_count(), failed, failure.retry_after) {
+                match self.retry(&execution, delivery, failure) {
                     Retry::GiveUp => {}
                     Retry::Visible(after) => {
                         return self
@@ -261,6 +293,16 @@ impl Worker {
             }
         }
         self.finish(&execution, report, owner, took).await
+    }
+
+    fn retry(&self, execution: &Execution, delivery: &Delivery, failure: &HelperError) -> Retry {
+        let failed = execution.attempts.len() + 1;
+        let decided = retry::decide(delivery.receive_count(), failed, failure.retry_after);
+        if !self.registration.meta.patient {
+            return decided;
+        }
+        let age = self.clock.now() - execution.summary.created_at.0;
+        retry::decide_patiently(decided, age.to_std().unwrap_or_default(), failure.retry_after)
     }
 
     async fn finish(

@@ -360,7 +360,7 @@ pub(crate) struct CreateNote<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) title: Option<&'a str>,
     #[serde(rename = "type", skip_serializing_if = "Option::is_none")]
-    pub(crate) kind: Option<&'static str>,
+    pub(crate) kind: Option<&'a str>,
     pub(crate) text: &'a str,
 }
 

@@ -590,6 +590,19 @@ pub(crate) fn has_chosen(entry: &api::EmailAddress, opted_in: bool) -> bool {
     entry.is_opt_in == Some(opted_in) && chosen.contains(&status)
 }
 
+/// Keap's name for a kind of note; the accounts' own kinds stay as they are.
+pub(crate) fn note_kind(kind: &str) -> &str {
+    match kind {
+        "call" => "Call",
+        "email" => "Email",
+        "fax" => "Fax",
+        "letter" => "Letter",
+        "appointment" => "Appointment",
+        "general" | "other" => "Other",
+        own => own,
+    }
+}
+
 /// A definition; none without id or when it belongs to another kind of record.
 pub(crate) fn custom_field(field: api::CustomField) -> Option<CustomField> {
     let of_contacts = field.record_type.as_deref().is_none_or(|kind| kind == "CONTACT");

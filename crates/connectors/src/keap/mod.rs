@@ -8,11 +8,13 @@
 //! - create: 1, and 1 per tag; upsert: 1 to find, then 1 to create or a write and a read, and 1 per tag;
 //! - an automation: 1, or 2 when its sequence is not named;
 //! - a note: 1, and 1 for its author, who is remembered for five minutes;
+//! - a question about records or e-mails: 1, and 1 per further page of e-mails;
 //! - lists: 1 per page; tags besides 1 per page of categories.
 
 mod api;
 mod auth;
 mod map;
+mod records;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -33,6 +35,7 @@ use crate::model::{
     Automation, Contact, ContactPage, ContactQuery, ContactUpdate, CrmUser, CustomField, DataType, NewContact,
     OptInOutcome, OptInStatus, Tag,
 };
+use crate::question::Question;
 use crate::registry::{ConnectorConfig, Shared};
 use crate::translate::Dialect;
 use crate::translate::codec::rfc3339;
@@ -349,6 +352,38 @@ impl Keap {
         }
     }
 
+    /// Keap turns some refusals into a success that leaves the status as it was, so the answer is compared.
+    async fn set_consent(&self, email: &str, opted_in: bool, reason: &str) -> Result<OptInOutcome> {
+        let reason = Some(reason.trim()).filter(|reason| !reason.is_empty());
+        let reason = reason.unwrap_or(DEFAULT_REASON);
+        let call = Call::patch("/emailAddresses/{}/status", &[email])
+            .about("e-mail address")
+            .json(&api::UpdateEmailStatus { opted_in, reason })
+            .repeatable();
+        let status: api::EmailStatus = self.http.fetch(&call).await?;
+        match status.opted_in {
+            Some(now) if now == opted_in => Ok(OptInOutcome::Applied),
+            Some(_) => Ok(OptInOutcome::NotPermitted),
+            None => Err(self.unclear("Keap did not say whether it changed the consent")),
+        }
+    }
+
+    async fn note(&self, contact_id: &str, kind: Option<&str>, title: &str, body: &str) -> Result<()> {
+        let author = self.author().await?;
+        let title = Some(title.trim()).filter(|title| !title.is_empty());
+        let note = api::CreateNote {
+            user_id: &author,
+            title,
+            // Keap wants a title or a kind.
+            kind: kind.or(title.is_none().then_some("Other")),
+            text: body,
+        };
+        let call = Call::post("/contacts/{}/notes", &[contact_id])
+            .about("contact")
+            .json(&note);
+        self.http.send(&call).await.map(drop)
+    }
+
     /// The author of notes: the first user of the account.
     async fn author(&self) -> Result<String> {
         let users = &self.shared.caches().users;
@@ -643,7 +678,6 @@ impl Connector for Keap {
         })
     }
 
-    /// Keap turns some refusals into a success that leaves the status as it was, so the answer is compared.
     async fn set_opt_in_status(&self, contact_id: &str, opted_in: bool, reason: &str) -> Result<OptInOutcome> {
         let contact = self.fetch_contact(contact_id, "id,email_addresses").await?;
         let main = map::email(&contact, "EMAIL1");
@@ -654,18 +688,11 @@ impl Connector for Keap {
         if map::has_chosen(entry, opted_in) {
             return Ok(OptInOutcome::Already);
         }
-        let reason = Some(reason.trim()).filter(|reason| !reason.is_empty());
-        let reason = reason.unwrap_or(DEFAULT_REASON);
-        let call = Call::patch("/emailAddresses/{}/status", &[&email])
-            .about("e-mail address")
-            .json(&api::UpdateEmailStatus { opted_in, reason })
-            .repeatable();
-        let status: api::EmailStatus = self.http.fetch(&call).await?;
-        match status.opted_in {
-            Some(now) if now == opted_in => Ok(OptInOutcome::Applied),
-            Some(_) => Ok(OptInOutcome::NotPermitted),
-            None => Err(self.unclear("Keap did not say whether it changed the consent")),
-        }
+        self.set_consent(&email, opted_in, reason).await
+    }
+
+    async fn set_address_opt_in(&self, _: &str, address: &str, opted_in: bool, reason: &str) -> Result<OptInOutcome> {
+        self.set_consent(address.trim(), opted_in, reason).await
     }
 
     async fn get_opt_in_status(&self, contact_id: &str) -> Result<OptInStatus> {
@@ -674,18 +701,11 @@ impl Connector for Keap {
     }
 
     async fn add_note(&self, contact_id: &str, title: &str, body: &str) -> Result<()> {
-        let author = self.author().await?;
-        let title = Some(title.trim()).filter(|title| !title.is_empty());
-        let note = api::CreateNote {
-            user_id: &author,
-            title,
-            kind: title.is_none().then_some("Other"),
-            text: body,
-        };
-        let call = Call::post("/contacts/{}/notes", &[contact_id])
-            .about("contact")
-            .json(&note);
-        self.http.send(&call).await.map(drop)
+        self.note(contact_id, None, title, body).await
+    }
+
+    async fn add_note_of_kind(&self, contact_id: &str, kind: &str, title: &str, body: &str) -> Result<()> {
+        self.note(contact_id, Some(map::note_kind(kind)), title, body).await
     }
 
     async fn list_users(&self) -> Result<Vec<CrmUser>> {
@@ -697,6 +717,10 @@ impl Connector for Keap {
     async fn set_owner(&self, contact_id: &str, user_id: &str) -> Result<()> {
         let owner = Map::from_iter([("owner_id".to_owned(), Value::from(user_id.trim()))]);
         self.patch(contact_id, &owner).await
+    }
+
+    async fn ask(&self, contact_id: &str, question: &Question) -> Result<Value> {
+        self.answer(contact_id, question).await
     }
 
     async fn test_connection(&self) -> Result<()> {

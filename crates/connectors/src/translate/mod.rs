@@ -21,6 +21,7 @@ use crate::model::{
     Automation, Contact, ContactPage, ContactQuery, ContactUpdate, CrmUser, CustomField, DataType, NewContact,
     OptInOutcome, OptInStatus, Tag,
 };
+use crate::question::Question;
 use cache::Caches;
 use codec::Choices;
 use names::{Found, Lookup, StandardField};
@@ -490,6 +491,18 @@ impl<D: Dialect> Connector for Translated<D> {
         self.inner.set_opt_in_status(contact_id, opted_in, reason).await
     }
 
+    async fn set_address_opt_in(
+        &self,
+        contact_id: &str,
+        address: &str,
+        opted_in: bool,
+        reason: &str,
+    ) -> Result<OptInOutcome> {
+        self.inner
+            .set_address_opt_in(contact_id, address, opted_in, reason)
+            .await
+    }
+
     async fn get_opt_in_status(&self, contact_id: &str) -> Result<OptInStatus> {
         self.inner.get_opt_in_status(contact_id).await
     }
@@ -498,12 +511,20 @@ impl<D: Dialect> Connector for Translated<D> {
         self.inner.add_note(contact_id, title, body).await
     }
 
+    async fn add_note_of_kind(&self, contact_id: &str, kind: &str, title: &str, body: &str) -> Result<()> {
+        self.inner.add_note_of_kind(contact_id, kind, title, body).await
+    }
+
     async fn list_users(&self) -> Result<Vec<CrmUser>> {
         self.inner.list_users().await
     }
 
     async fn set_owner(&self, contact_id: &str, user_id: &str) -> Result<()> {
         self.inner.set_owner(contact_id, user_id).await
+    }
+
+    async fn ask(&self, contact_id: &str, question: &Question) -> Result<Value> {
+        self.inner.ask(contact_id, question).await
     }
 
     async fn test_connection(&self) -> Result<()> {

@@ -2,27 +2,33 @@
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::task::Poll;
 
 use async_trait::async_trait;
 use mfh_connectors::{
     Automation, Capability, Connector, ConnectorError, Contact, ContactPage, ContactQuery, ContactUpdate, CrmUser,
-    CustomField, ErrorKind, Metadata, NewContact, OptInOutcome, OptInStatus, Result, Tag, TagRef,
+    CustomField, ErrorKind, Metadata, NewContact, OptInOutcome, OptInStatus, Question, Result, Tag, TagRef,
 };
 use serde_json::{Map, Value, json};
 
+use crate::fields;
+
 const PLATFORMS: [&str; 5] = ["keap", "gohighlevel", "activecampaign", "ontraport", "hubspot"];
 
-/// Other spellings of the standard fields (`helpers/COMMON` §2).
-const ALIASES: [(&str, &str); 8] = [
-    ("firstname", "first_name"),
-    ("given_name", "first_name"),
-    ("lastname", "last_name"),
-    ("family_name", "last_name"),
-    ("phone1", "phone"),
-    ("companyname", "company"),
-    ("jobtitle", "job_title"),
-    ("contactid", "id"),
+/// What the vectors keep as attributes of a contact; everything else stands among its custom fields.
+const ATTRIBUTES: [&str; 8] = [
+    "id",
+    "first_name",
+    "last_name",
+    "full_name",
+    "email",
+    "phone",
+    "company",
+    "job_title",
 ];
+
+/// The properties that an update carries beside `custom_fields`.
+const UPDATABLE: [&str; 6] = ["first_name", "last_name", "email", "phone", "company", "job_title"];
 
 #[derive(Debug)]
 pub(super) struct VectorCrm {
@@ -37,6 +43,7 @@ struct State {
     contacts: Vec<Contact>,
     tags: Vec<Tag>,
     writes: Vec<Value>,
+    carried_out: Vec<Value>,
     calls: usize,
     created: usize,
 }
@@ -54,6 +61,7 @@ impl VectorCrm {
             contacts,
             tags,
             writes: Vec::new(),
+            carried_out: Vec::new(),
             calls: 0,
             created: 0,
         };
@@ -73,6 +81,16 @@ impl VectorCrm {
     /// The writes attempted, in order.
     pub(super) fn writes(&self) -> Value {
         Value::Array(self.lock().writes.clone())
+    }
+
+    /// The writes that were not refused, in order.
+    pub(super) fn carried_out(&self) -> Vec<Value> {
+        self.lock().carried_out.clone()
+    }
+
+    /// How many writes were attempted.
+    pub(super) fn write_count(&self) -> usize {
+        self.lock().writes.len()
     }
 
     /// The contacts as they are now, in the form of the vectors.
@@ -100,12 +118,21 @@ impl VectorCrm {
     }
 
     /// A write: recorded, also when the case refuses it.
-    fn write(&self, op: &str, args: Value) -> Result<MutexGuard<'_, State>> {
+    async fn write<T>(&self, op: &str, args: Value, apply: impl FnOnce(&mut State) -> Result<T>) -> Result<T> {
+        let result = self.write_now(op, args, apply);
+        yield_once().await;
+        result
+    }
+
+    fn write_now<T>(&self, op: &str, args: Value, apply: impl FnOnce(&mut State) -> Result<T>) -> Result<T> {
         let mut state = self.lock();
         state.calls += 1;
-        state.writes.push(json!({ "op": op, "args": args }));
+        let write = json!({ "op": op, "args": args });
+        state.writes.push(write.clone());
         self.refuse(op)?;
-        Ok(state)
+        let applied = apply(&mut state)?;
+        state.carried_out.push(write);
+        Ok(applied)
     }
 
     fn refuse(&self, op: &str) -> Result<()> {
@@ -135,39 +162,21 @@ impl VectorCrm {
         ConnectorError::new(self.slug, ErrorKind::NotFound, format!("no contact {id}"))
     }
 
-    /// The key under which a value is kept: a standard name, else the key of a definition, else the key as given.
+    /// The key under which a value is kept: an attribute, else what stands there already under another name, else the
+    /// key of a definition, else the key as given.
     fn storage_key(&self, contact: &Contact, key: &str) -> String {
-        let standard = [
-            "id",
-            "first_name",
-            "last_name",
-            "full_name",
-            "email",
-            "phone",
-            "company",
-            "job_title",
-        ];
-        if standard.contains(&key) {
+        let kept = &contact.custom_fields;
+        if ATTRIBUTES.contains(&key) || kept.contains_key(key) {
             return key.to_owned();
         }
-        if contact.custom_fields.contains_key(key) {
-            return key.to_owned();
-        }
-        let lower = key.to_lowercase();
-        let alias = ALIASES
-            .iter()
-            .find(|(spelling, _)| *spelling == lower)
-            .map(|(_, name)| *name);
-        if let Some(name) = alias.or_else(|| standard.into_iter().find(|name| *name == lower)) {
+        if let Some(name) = fields::standard(key).filter(|name| ATTRIBUTES.contains(name)) {
             return name.to_owned();
         }
-        let same = |text: &str| text.trim().to_lowercase() == lower.trim();
-        let found = self
-            .fields
-            .iter()
-            .find(|field| field.id == key || same(&field.key) || same(&field.label));
-        match found {
-            Some(field) if contact.custom_fields.contains_key(&field.id) => field.id.clone(),
+        if let Some(other) = kept.keys().find(|other| fields::same(other, key)) {
+            return other.clone();
+        }
+        match fields::definition(&self.fields, key) {
+            Some(field) if kept.contains_key(&field.id) => field.id.clone(),
             Some(field) => field.key.clone(),
             None => key.to_owned(),
         }
@@ -221,6 +230,31 @@ impl VectorCrm {
         state.contacts.push(contact.clone());
         contact
     }
+}
+
+/// Fields as the vectors show them: what an update carries as properties, the rest below `custom_fields`.
+fn grouped(fields: &Map<String, Value>) -> Value {
+    let (mut shown, custom): (Map<_, _>, Map<_, _>) = fields
+        .clone()
+        .into_iter()
+        .partition(|(key, _)| UPDATABLE.contains(&key.as_str()));
+    if !custom.is_empty() {
+        shown.insert("custom_fields".to_owned(), Value::Object(custom));
+    }
+    Value::Object(shown)
+}
+
+/// Lets whoever drives the run look at it: a crash can come between any two steps.
+pub(super) async fn yield_once() {
+    let mut yielded = false;
+    std::future::poll_fn(move |cx| {
+        if std::mem::replace(&mut yielded, true) {
+            return Poll::Ready(());
+        }
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    })
+    .await;
 }
 
 impl State {
@@ -299,8 +333,9 @@ impl Connector for VectorCrm {
     }
 
     async fn create_contact(&self, new: &NewContact) -> Result<Contact> {
-        let mut state = self.write("create_contact", json!([new.fields]))?;
-        Ok(self.create(&mut state, new))
+        let args = json!([grouped(&new.fields)]);
+        self.write("create_contact", args, |state| Ok(self.create(state, new)))
+            .await
     }
 
     async fn upsert_contact(&self, new: &NewContact) -> Result<(Contact, bool)> {
@@ -319,18 +354,23 @@ impl Connector for VectorCrm {
     }
 
     async fn update_contact(&self, contact_id: &str, update: &ContactUpdate) -> Result<()> {
-        let mut state = self.write("update_contact", json!([contact_id, update.fields]))?;
-        let contact = state.contact(contact_id).ok_or_else(|| self.missing(contact_id))?;
-        for (key, value) in &update.fields {
-            self.set(contact, key, value);
-        }
-        Ok(())
+        let args = json!([contact_id, grouped(&update.fields)]);
+        let apply = |state: &mut State| {
+            let contact = state.contact(contact_id).ok_or_else(|| self.missing(contact_id))?;
+            for (key, value) in &update.fields {
+                self.set(contact, key, value);
+            }
+            Ok(())
+        };
+        self.write("update_contact", args, apply).await
     }
 
     async fn delete_contact(&self, contact_id: &str) -> Result<()> {
-        let mut state = self.write("delete_contact", json!([contact_id]))?;
-        state.contacts.retain(|contact| contact.id != contact_id);
-        Ok(())
+        let apply = |state: &mut State| {
+            state.contacts.retain(|contact| contact.id != contact_id);
+            Ok(())
+        };
+        self.write("delete_contact", json!([contact_id]), apply).await
     }
 
     async fn get_tags(&self) -> Result<Vec<Tag>> {
@@ -338,44 +378,45 @@ impl Connector for VectorCrm {
     }
 
     async fn create_tag(&self, name: &str) -> Result<Tag> {
-        let mut state = self.write("create_tag", json!([name]))?;
-        state.created += 1;
-        let id = format!("new-{}", state.created);
-        let tag = Tag {
-            id,
-            name: name.to_owned(),
-            description: None,
-            category: None,
-            vendor_id: None,
+        let apply = |state: &mut State| {
+            state.created += 1;
+            let tag = Tag {
+                id: format!("new-{}", state.created),
+                name: name.to_owned(),
+                description: None,
+                category: None,
+                vendor_id: None,
+            };
+            state.tags.push(tag.clone());
+            Ok(tag)
         };
-        state.tags.push(tag.clone());
-        Ok(tag)
+        self.write("create_tag", json!([name]), apply).await
     }
 
     async fn apply_tag(&self, contact_id: &str, tag_id: &str) -> Result<()> {
-        let mut state = self.write("apply_tag", json!([contact_id, tag_id]))?;
-        let name = state
-            .tags
-            .iter()
-            .find(|tag| tag.id == tag_id)
-            .map(|tag| tag.name.clone())
-            .unwrap_or_default();
-        let contact = state.contact(contact_id).ok_or_else(|| self.missing(contact_id))?;
-        let tags = contact.tags.get_or_insert_default();
-        if !tags.iter().any(|tag| tag.id == tag_id) {
-            tags.push(TagRef {
-                id: tag_id.to_owned(),
-                name,
-            });
-        }
-        Ok(())
+        let apply = |state: &mut State| {
+            let named = state.tags.iter().find(|tag| tag.id == tag_id);
+            let name = named.map(|tag| tag.name.clone()).unwrap_or_default();
+            let contact = state.contact(contact_id).ok_or_else(|| self.missing(contact_id))?;
+            let tags = contact.tags.get_or_insert_default();
+            if !tags.iter().any(|tag| tag.id == tag_id) {
+                tags.push(TagRef {
+                    id: tag_id.to_owned(),
+                    name,
+                });
+            }
+            Ok(())
+        };
+        self.write("apply_tag", json!([contact_id, tag_id]), apply).await
     }
 
     async fn remove_tag(&self, contact_id: &str, tag_id: &str) -> Result<()> {
-        let mut state = self.write("remove_tag", json!([contact_id, tag_id]))?;
-        let contact = state.contact(contact_id).ok_or_else(|| self.missing(contact_id))?;
-        contact.tags.get_or_insert_default().retain(|tag| tag.id != tag_id);
-        Ok(())
+        let apply = |state: &mut State| {
+            let contact = state.contact(contact_id).ok_or_else(|| self.missing(contact_id))?;
+            contact.tags.get_or_insert_default().retain(|tag| tag.id != tag_id);
+            Ok(())
+        };
+        self.write("remove_tag", json!([contact_id, tag_id]), apply).await
     }
 
     async fn get_custom_fields(&self) -> Result<Vec<CustomField>> {
@@ -393,9 +434,12 @@ impl Connector for VectorCrm {
 
     async fn set_field_values(&self, contact_id: &str, values: &Map<String, Value>) -> Result<()> {
         for (key, value) in values {
-            let mut state = self.write("set_field", json!([contact_id, key, value]))?;
-            let contact = state.contact(contact_id).ok_or_else(|| self.missing(contact_id))?;
-            self.set(contact, key, value);
+            let apply = |state: &mut State| {
+                let contact = state.contact(contact_id).ok_or_else(|| self.missing(contact_id))?;
+                self.set(contact, key, value);
+                Ok(())
+            };
+            self.write("set_field", json!([contact_id, key, value]), apply).await?;
         }
         Ok(())
     }
@@ -405,18 +449,28 @@ impl Connector for VectorCrm {
     }
 
     async fn trigger_automation(&self, contact_id: &str, automation_id: &str) -> Result<()> {
-        self.write("trigger_automation", json!([contact_id, automation_id]))
-            .map(drop)
+        let args = json!([contact_id, automation_id]);
+        self.write("trigger_automation", args, |_| Ok(())).await
     }
 
     async fn achieve_goal(&self, contact_id: &str, goal: &str, integration: &str) -> Result<()> {
-        self.write("achieve_goal", json!([contact_id, goal, integration]))
-            .map(drop)
+        let args = json!([contact_id, goal, integration]);
+        self.write("achieve_goal", args, |_| Ok(())).await
     }
 
     async fn set_opt_in_status(&self, contact_id: &str, opted_in: bool, reason: &str) -> Result<OptInOutcome> {
-        self.write("set_opt_in", json!([contact_id, opted_in, reason]))
-            .map(|_| OptInOutcome::Applied)
+        let args = json!([contact_id, opted_in, reason]);
+        self.write("set_opt_in", args, |_| Ok(OptInOutcome::Applied)).await
+    }
+
+    async fn set_address_opt_in(
+        &self,
+        contact_id: &str,
+        _: &str,
+        opted_in: bool,
+        reason: &str,
+    ) -> Result<OptInOutcome> {
+        self.set_opt_in_status(contact_id, opted_in, reason).await
     }
 
     async fn get_opt_in_status(&self, _: &str) -> Result<OptInStatus> {
@@ -424,8 +478,13 @@ impl Connector for VectorCrm {
     }
 
     async fn add_note(&self, contact_id: &str, title: &str, body: &str) -> Result<()> {
-        self.write("create_note", json!([contact_id, { "subject": title, "body": body }]))
-            .map(drop)
+        let args = json!([contact_id, { "subject": title, "body": body }]);
+        self.write("create_note", args, |_| Ok(())).await
+    }
+
+    async fn add_note_of_kind(&self, contact_id: &str, kind: &str, title: &str, body: &str) -> Result<()> {
+        let args = json!([contact_id, { "subject": title, "body": body, "note_type": kind }]);
+        self.write("create_note", args, |_| Ok(())).await
     }
 
     async fn list_users(&self) -> Result<Vec<CrmUser>> {
@@ -434,6 +493,13 @@ impl Connector for VectorCrm {
 
     async fn set_owner(&self, contact_id: &str, user_id: &str) -> Result<()> {
         self.set_field_value(contact_id, "owner_id", &json!(user_id)).await
+    }
+
+    async fn ask(&self, contact_id: &str, question: &Question) -> Result<Value> {
+        let mut state = self.read("get_field")?;
+        let contact = state.contact(contact_id).ok_or_else(|| self.missing(contact_id))?;
+        let answer = contact.custom_fields.get(&question.to_string());
+        Ok(answer.cloned().unwrap_or_default())
     }
 
     async fn test_connection(&self) -> Result<()> {

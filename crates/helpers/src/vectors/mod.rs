@@ -1,18 +1,25 @@
 //! Runs the helper vectors: cases in a JSON line each, whose format `vectors/README.md` describes.
 
 mod crm;
+mod outside;
+mod trials;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 use mfh_connectors::{Connector, Contact, CustomField, Tag, TagRef};
-use mfh_types::JsonObject;
+use mfh_types::{AccountId, ExecutionId, HelperId, JsonObject, UserId};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use crate::{Context, FailureKind, Journal, MemoryJournal, Report, Run, execute, find};
+pub use self::trials::Trial;
+use crate::{
+    Caller, Context, FailureKind, Journal, JournalStore, MemoryJournal, MemoryObjects, Registration, Report, Run,
+    execute, find,
+};
 use crm::VectorCrm;
+use outside::{GivenAnswer, GivenAuth, VectorServices};
 
 /// What came of one vector.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -26,7 +33,7 @@ pub enum Verdict {
 }
 
 /// One vector.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Clone, Deserialize)]
 pub struct Vector {
     /// What the case shows.
     pub name: String,
@@ -34,7 +41,7 @@ pub struct Vector {
     expect: Expectation,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Clone, Deserialize)]
 struct Case {
     helper_type: String,
     #[serde(default)]
@@ -57,6 +64,10 @@ struct Case {
     fail_ops: BTreeMap<String, String>,
     #[serde(default)]
     now: Option<DateTime<Utc>>,
+    #[serde(default)]
+    http: Vec<GivenAnswer>,
+    #[serde(default)]
+    service_auths: BTreeMap<String, GivenAuth>,
 }
 
 #[derive(Debug, Clone, Default, Deserialize)]
@@ -73,7 +84,7 @@ struct GivenContact {
     custom_fields: JsonObject,
 }
 
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Clone, Default, Deserialize)]
 #[serde(default)]
 struct Expectation {
     success: Option<bool>,
@@ -83,6 +94,7 @@ struct Expectation {
     actions: Option<Value>,
     contacts_after: Option<Value>,
     writes: Option<Value>,
+    http_requests: Option<Vec<Value>>,
 }
 
 impl From<GivenContact> for Contact {
@@ -122,31 +134,94 @@ impl Vector {
         let Some(registration) = find(&self.case.helper_type) else {
             return Verdict::UnknownType(self.case.helper_type);
         };
-        let crm = Arc::new(VectorCrm::new(
-            self.case.platform.as_deref().unwrap_or("keap"),
-            self.case.contacts.into_iter().map(Contact::from).collect(),
-            self.case.tags,
-            self.case.custom_fields.into_iter().filter_map(custom_field).collect(),
-            self.case.fail_ops,
-        ));
-        let connected: Option<Arc<dyn Connector>> = (!self.case.no_connector).then(|| crm.clone() as _);
+        let world = self.world();
         let mut store = MemoryJournal::default();
-        let run = Run {
-            contact_id: self.case.contact_id,
-            crm: connected,
-            input: self.case.input.as_ref(),
-            started_at: self.case.now.unwrap_or(DateTime::UNIX_EPOCH),
+        let delivery = Delivery {
+            journal: BTreeMap::new(),
+            store: &mut store,
             dry_run: false,
         };
-        let cx = Context::new(run, Journal::new(BTreeMap::new(), &mut store));
-        let report = execute(registration, &self.case.config, cx, std::future::pending()).await;
-        let differences = self.expect.differences(&report, &crm);
+        let report = self
+            .deliver(registration, &world, delivery, std::future::pending())
+            .await;
+        let differences = self.expect.differences(&report, &world);
         if differences.is_empty() {
             Verdict::Passed
         } else {
             Verdict::Failed(differences)
         }
     }
+
+    /// What surrounds the run of this case, before it.
+    fn world(&self) -> World {
+        let case = self.case.clone();
+        let crm = Arc::new(VectorCrm::new(
+            case.platform.as_deref().unwrap_or("keap"),
+            case.contacts.into_iter().map(Contact::from).collect(),
+            case.tags,
+            case.custom_fields.into_iter().filter_map(custom_field).collect(),
+            case.fail_ops,
+        ));
+        let services = Arc::new(VectorServices::new(case.http));
+        let now = case.now.unwrap_or(DateTime::UNIX_EPOCH);
+        World {
+            surroundings: outside::surroundings(&services, &crm, case.service_auths, now),
+            crm,
+            services,
+            objects: MemoryObjects::default(),
+        }
+    }
+
+    /// One delivery of the case.
+    async fn deliver(
+        &self,
+        registration: &Registration,
+        world: &World,
+        delivery: Delivery<'_>,
+        deadline: impl Future<Output = ()>,
+    ) -> Report {
+        let connected: Option<Arc<dyn Connector>> = (!self.case.no_connector).then(|| world.crm.clone() as _);
+        let run = Run {
+            contact_id: self.case.contact_id.clone(),
+            crm: connected,
+            input: self.case.input.as_ref(),
+            started_at: self.case.now.unwrap_or(DateTime::UNIX_EPOCH),
+            dry_run: delivery.dry_run,
+        };
+        let mut cx = Context::new(run, Journal::new(delivery.journal, delivery.store))
+            .storing_in(&world.objects)
+            .in_world(world.surroundings.clone());
+        if let Some(caller) = caller() {
+            cx = cx.called_by(caller);
+        }
+        execute(registration, &self.case.config, cx, deadline).await
+    }
+}
+
+/// What surrounds a run.
+struct World {
+    crm: Arc<VectorCrm>,
+    services: Arc<VectorServices>,
+    surroundings: crate::World,
+    objects: MemoryObjects,
+}
+
+/// How a run is delivered.
+struct Delivery<'a> {
+    /// What earlier deliveries wrote down.
+    journal: BTreeMap<String, Value>,
+    store: &'a mut dyn JournalStore,
+    dry_run: bool,
+}
+
+/// The caller of every vector.
+fn caller() -> Option<Caller> {
+    Some(Caller {
+        account_id: AccountId::parse("account:a1").ok()?,
+        user_id: UserId::parse("user:u1").ok(),
+        helper_id: HelperId::parse("helper:h1").ok()?,
+        execution_id: ExecutionId::parse("exec:e1").ok()?,
+    })
 }
 
 /// A field definition, of which a vector gives only what matters.
@@ -162,7 +237,9 @@ fn custom_field(given: Value) -> Option<CustomField> {
 }
 
 impl Expectation {
-    fn differences(&self, report: &Report, crm: &VectorCrm) -> Vec<String> {
+    fn differences(&self, report: &Report, world: &World) -> Vec<String> {
+        let crm = &world.crm;
+        let requests = world.services.requests();
         let mut differences = Vec::new();
         let mut expect = |what: &str, expected: Option<Value>, found: Value| {
             if let Some(expected) = expected
@@ -186,7 +263,11 @@ impl Expectation {
             .is_some_and(|failure| failure.kind == FailureKind::Configuration);
         expect("config_error", self.config_error.map(Value::Bool), json!(configuration));
         if self.config_error == Some(true) {
-            expect("calls before validation", Some(json!(0)), json!(crm.calls()));
+            expect(
+                "calls before validation",
+                Some(json!(0)),
+                json!(crm.calls() + requests.len()),
+            );
         }
         expect(
             "modified_data",
@@ -196,6 +277,16 @@ impl Expectation {
         expect("actions", self.actions.clone(), json!(report.output.actions));
         expect("writes", self.writes.clone(), crm.writes());
         expect("contacts_after", self.contacts_after.clone(), crm.contacts());
+        if let Some(expected) = &self.http_requests {
+            let pairs = || expected.iter().zip(&requests);
+            if expected.len() != requests.len() || !pairs().all(|(left, right)| outside::is_as_expected(left, right)) {
+                differences.push(format!(
+                    "http_requests: expected {}, found {}",
+                    json!(expected),
+                    json!(requests)
+                ));
+            }
+        }
         differences
     }
 }

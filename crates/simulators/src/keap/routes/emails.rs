@@ -1,15 +1,17 @@
-//! `/emailAddresses/{email}/status`: whether an address may be marketed to.
+//! `/emailAddresses`: whether an address may be marketed to, and when it was last mailed.
 
-use axum::extract::{Path, State as Ctx};
+use axum::extract::{Path, RawQuery, State as Ctx};
 use axum::{Extension, Json};
 use bytes::Bytes;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::body;
+use super::{body, sales, with_present};
 use crate::access_log::{Draft, RequestId};
 use crate::keap::Keap;
 use crate::keap::error::ApiError;
+use crate::keap::filter;
+use crate::keap::params::{Bounds, Page, Params};
 use crate::keap::state::{EmailStatus, Record, State};
 
 fn find<'a>(state: &'a State, email: &str) -> Result<&'a EmailStatus, ApiError> {
@@ -25,6 +27,47 @@ fn show(status: &EmailStatus) -> Value {
         "opted_in": status.status.opted_in(),
         "status": status.status,
         "create_time": status.create_time,
+    })
+}
+
+/// The addresses that the filter names, with the times of their e-mails.
+pub(super) async fn list(Ctx(keap): Ctx<Keap>, RawQuery(query): RawQuery) -> Result<Json<Value>, ApiError> {
+    let params = Params::parse(query.as_deref());
+    let bounds = Bounds {
+        max: 1_000,
+        orders: &["email", "create_time"],
+    };
+    let page = Page::read(&params, &bounds)?;
+    let mut wanted: Option<Vec<String>> = None;
+    for condition in filter::parse(params.get("filter"))? {
+        match condition.field.as_str() {
+            "emails" => wanted = Some(condition.set()?.iter().map(|email| email.to_lowercase()).collect()),
+            _ => return Err(condition.unknown_field()),
+        }
+    }
+    keap.read(|state| {
+        let rows = state
+            .email_statuses
+            .iter()
+            .filter(|(email, _)| wanted.as_ref().is_none_or(|wanted| wanted.contains(email)))
+            .map(|(email, status)| {
+                let mut contacts = state.contacts.values();
+                let owner = contacts.find(|contact| contact.emails().any(|it| it.eq_ignore_ascii_case(email)));
+                let shown = match owner {
+                    Some(owner) => with_present(show(status), sales::email_times(owner)),
+                    None => show(status),
+                };
+                let key = match page.order() {
+                    "create_time" => status.create_time.to_string(),
+                    _ => email.clone(),
+                };
+                (key, 0, shown)
+            })
+            .collect();
+        let (email_addresses, next_page_token) = page.cut(rows);
+        Ok(Json(
+            json!({ "email_addresses": email_addresses, "next_page_token": next_page_token }),
+        ))
     })
 }
 

@@ -6,6 +6,7 @@ mod control;
 mod emails;
 mod models;
 mod notes;
+mod sales;
 mod tags;
 mod users;
 
@@ -66,6 +67,13 @@ pub(crate) fn api() -> Router<Keap> {
             "/campaigns/{campaign_id}/sequences/{sequence_and_action}",
             post(automations::change_campaign_sequence),
         )
+        .route("/orders", get(sales::orders))
+        .route("/subscriptions", get(sales::subscriptions))
+        .route("/opportunities", get(sales::opportunities))
+        .route("/paymentMethods", get(sales::payment_methods))
+        .route("/sales/transactions", get(sales::transactions))
+        .route("/emails", get(sales::emails))
+        .route("/emailAddresses", get(emails::list))
         .route(
             "/emailAddresses/{email}/status",
             get(emails::status).patch(emails::update),

@@ -1,0 +1,121 @@
+//! `math_it`: exact arithmetic on a number field.
+
+use mfh_types::ConfigFault;
+use rust_decimal::Decimal;
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use super::{number_in, required, store};
+use crate::settings::{FieldKey, Number, Whole};
+use crate::{Category, Context, Helper, HelperError, Meta, Outcome, numbers, register, values};
+
+/// Adds to, subtracts from, multiplies, divides or rounds a number field, exactly to the cent.
+#[derive(Debug, Deserialize, JsonSchema)]
+pub struct MathIt {
+    /// The contact field with the number; an empty one counts as 0.
+    field: FieldKey,
+    /// What to compute.
+    operation: Operation,
+    /// The second number, for add, subtract, multiply, divide and percent.
+    operand: Option<Number>,
+    /// The contact field that receives the result; nothing: the field itself.
+    target_field: Option<FieldKey>,
+    /// The number of decimal places of the result.
+    #[serde(default = "two")]
+    #[schemars(range(min = 0, max = 10))]
+    decimal_places: Whole,
+}
+
+fn two() -> Whole {
+    Whole(2)
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+enum Operation {
+    /// Add the second number.
+    Add,
+    /// Subtract the second number.
+    Subtract,
+    /// Multiply by the second number.
+    Multiply,
+    /// Divide by the second number.
+    Divide,
+    /// Round to the decimal places, halves away from zero.
+    Round,
+    /// Round up to a whole number.
+    Ceil,
+    /// Round down to a whole number.
+    Floor,
+    /// Drop the sign.
+    Abs,
+    /// Take this many percent of the number.
+    Percent,
+}
+
+impl Operation {
+    fn needs_operand(self) -> bool {
+        matches!(
+            self,
+            Self::Add | Self::Subtract | Self::Multiply | Self::Divide | Self::Percent
+        )
+    }
+
+    /// `None` when the result is too large.
+    fn apply(self, value: Decimal, operand: Decimal) -> Option<Decimal> {
+        match self {
+            Self::Add => value.checked_add(operand),
+            Self::Subtract => value.checked_sub(operand),
+            Self::Multiply => value.checked_mul(operand),
+            Self::Divide => value.checked_div(operand),
+            Self::Percent => value.checked_mul(operand)?.checked_div(Decimal::ONE_HUNDRED),
+            Self::Round => Some(value),
+            Self::Ceil => Some(value.ceil()),
+            Self::Floor => Some(value.floor()),
+            Self::Abs => Some(value.abs()),
+        }
+    }
+}
+
+impl Helper for MathIt {
+    const META: Meta = Meta::new(
+        "math_it",
+        "Math It",
+        Category::Data,
+        "Adds to, subtracts from, multiplies, divides or rounds a number field, exactly to the cent.",
+    )
+    .needs_crm();
+
+    const EXAMPLE: &'static str = r#"{"field": "_Points", "operation": "add", "operand": 5, "decimal_places": 0}"#;
+
+    fn check(&self) -> Vec<ConfigFault> {
+        if self.operation.needs_operand() && self.operand.is_none() {
+            return vec![required("operand", "for add, subtract, multiply, divide and percent")];
+        }
+        Vec::new()
+    }
+
+    async fn run(&self, cx: &mut Context<'_>) -> Result<Outcome, HelperError> {
+        let value = cx.get_field(&self.field).await?;
+        let value = if values::is_empty(&value) {
+            Decimal::ZERO
+        } else {
+            number_in(&self.field, &value)?
+        };
+        let operand = self.operand.unwrap_or_default().0;
+        if self.operation == Operation::Divide && operand.is_zero() {
+            return Err(HelperError::permanent(
+                "DIVISION_BY_ZERO",
+                "Nothing can be divided by 0. Choose another operand",
+            ));
+        }
+        let result = numbers::checked(self.operation.apply(value, operand))?;
+        let places = u32::try_from(self.decimal_places.0).unwrap_or_default();
+        numbers::checked(Some(numbers::round(result, places)))?;
+        let text = numbers::rounded_text(result, places);
+        store(cx, self.target_field.as_ref().unwrap_or(&self.field), text.clone()).await?;
+        Ok(Outcome::done(format!("The result is {text}")))
+    }
+}
+
+register!(MathIt);

@@ -1,51 +1,36 @@
 //! Which hosts a user may name: https addresses on the public internet (`api-automation` §7.3, S7).
 
+use mfh_outbound::{Fault, UserUrl, same_origin};
 use mfh_types::Platform;
-use url::{Host, Url};
 
-/// Top-level names that lead into private networks.
-const PRIVATE: [&str; 11] = [
+/// Top-level names that lead into private networks. No CRM is there, and nobody else's machine should be.
+const PRIVATE: [&str; 9] = [
     "arpa",
     "corp",
     "example",
     "home",
-    "internal",
     "intranet",
     "invalid",
     "lan",
-    "local",
     "localdomain",
-    "localhost",
+    "test",
 ];
 
-/// Says what is expected where an address is not one that we call.
-pub(crate) fn fault(address: &str) -> Option<&'static str> {
-    let Ok(url) = Url::parse(address.trim()) else {
-        return Some("must be an address such as https://example.com");
+/// Says what is expected where an address is not one that we call. The platform's own address is one.
+pub(crate) fn fault(platform: &Platform, address: &str) -> Option<String> {
+    if same_origin(address, &platform.api_config.base_url) {
+        return None;
+    }
+    let url = match UserUrl::parse(address) {
+        Ok(url) => url,
+        Err(fault) => return Some(fault.to_string()),
     };
-    if url.scheme() != "https" {
-        return Some("must begin with https://");
+    if url.as_url().port().is_some() || url.as_url().query().is_some() {
+        return Some("must have no port and no query".to_owned());
     }
-    let is_plain = url.username().is_empty()
-        && url.password().is_none()
-        && url.port().is_none()
-        && url.query().is_none()
-        && url.fragment().is_none();
-    if !is_plain {
-        return Some("must have no port, user name, query or fragment");
-    }
-    match url.host() {
-        Some(Host::Domain(name)) if is_public(name) => None,
-        _ => Some("must be the public host name of your account, not an IP address or a private name"),
-    }
-}
-
-fn is_public(name: &str) -> bool {
-    let name = name.trim_end_matches('.').to_ascii_lowercase();
-    match name.rsplit_once('.') {
-        Some((rest, top)) => !rest.is_empty() && !PRIVATE.contains(&top),
-        None => false,
-    }
+    let host = url.as_url().host_str().unwrap_or_default().trim_end_matches('.');
+    let is_private = host.rsplit('.').next().is_none_or(|top| PRIVATE.contains(&top));
+    (is_private || !url.has_host_name()).then(|| Fault::NotPublic.to_string())
 }
 
 /// The start of every API address on the user's host: the host they gave with the path that the platform's API has
@@ -71,6 +56,17 @@ mod tests {
 
     use super::*;
 
+    fn platform(base_url: &str) -> Platform {
+        serde_json::from_value(json!({
+            "platform_id": "activecampaign", "name": "ActiveCampaign", "slug": "activecampaign", "category": "crm",
+            "api_config": {"base_url": base_url, "auth_type": "api_key"},
+            "created_at": "2026-03-10T00:00:00Z", "updated_at": "2026-03-10T00:00:00Z",
+        }))
+        .unwrap()
+    }
+
+    const TEMPLATE: &str = "https://{account}.api-us1.com/api/3";
+
     #[test]
     fn public_https_hosts_are_taken() {
         for good in [
@@ -78,7 +74,20 @@ mod tests {
             "https://acme.activehosted.com/",
             " https://API.Example.org/api/3 ",
         ] {
-            assert_eq!(fault(good), None, "{good}");
+            assert_eq!(fault(&platform(TEMPLATE), good), None, "{good}");
+        }
+    }
+
+    #[test]
+    fn the_address_of_the_platform_itself_is_taken_and_no_other_of_this_machine() {
+        let simulator = platform("http://127.0.0.1:8080/_sim/activecampaign/api/3");
+        assert_eq!(fault(&simulator, "http://127.0.0.1:8080/_sim/activecampaign"), None);
+        for other in [
+            "http://127.0.0.1:8081/",
+            "https://127.0.0.1:8080/",
+            "http://localhost:8080/",
+        ] {
+            assert!(fault(&simulator, other).is_some(), "{other}");
         }
     }
 
@@ -91,6 +100,7 @@ mod tests {
             "ftp://acme.api-us1.com",
             "https://127.0.0.1",
             "https://2130706433/",
+            "https://8.8.8.8",
             "https://0x7f.1",
             "https://169.254.169.254/latest/meta-data",
             "https://[::1]/",
@@ -107,18 +117,13 @@ mod tests {
             "https://acme.api-us1.com/?x=1",
             "https://acme.api-us1.com/#x",
         ] {
-            assert!(fault(bad).is_some(), "{bad}");
+            assert!(fault(&platform(TEMPLATE), bad).is_some(), "{bad}");
         }
     }
 
     #[test]
     fn the_path_of_the_api_is_added_once() {
-        let platform: Platform = serde_json::from_value(json!({
-            "platform_id": "activecampaign", "name": "ActiveCampaign", "slug": "activecampaign", "category": "crm",
-            "api_config": {"base_url": "https://{account}.api-us1.com/api/3", "auth_type": "api_key"},
-            "created_at": "2026-03-10T00:00:00Z", "updated_at": "2026-03-10T00:00:00Z",
-        }))
-        .unwrap();
+        let platform = platform(TEMPLATE);
         for given in ["https://acme.api-us1.com", "https://acme.api-us1.com/api/3/"] {
             assert_eq!(api_base(&platform, given), "https://acme.api-us1.com/api/3");
         }

@@ -61,7 +61,7 @@ pub(crate) fn check(platform: &Platform, sent: &Sent) -> Result<Checked, ApiErro
         .collect();
     for field in fields {
         let value = sent.get(&field.key).and_then(Option::as_ref);
-        if let Some((message, expected)) = fault(field, value) {
+        if let Some((message, expected)) = fault(platform, field, value) {
             faults.push((message, FieldFault::new(path(&field.key), expected)));
         }
     }
@@ -88,7 +88,7 @@ fn unknown(platform: &Platform, key: &str) -> (String, FieldFault) {
 }
 
 /// The message for people and what is expected of the field, where its value is wrong.
-fn fault(field: &CredentialField, value: Option<&Secret>) -> Option<(String, String)> {
+fn fault(platform: &Platform, field: &CredentialField, value: Option<&Secret>) -> Option<(String, String)> {
     let label = &field.label;
     let Some(value) = value.filter(|value| !is_blank(Some(value))) else {
         let missing = || (format!("{label} is required"), "is required".to_owned());
@@ -103,7 +103,7 @@ fn fault(field: &CredentialField, value: Option<&Secret>) -> Option<(String, Str
         "must be one word, without line breaks".to_owned()
     } else {
         match field.input_type {
-            InputType::Url => address::fault(text)?.to_owned(),
+            InputType::Url => address::fault(platform, text)?,
             InputType::Text | InputType::Password => return None,
         }
     };

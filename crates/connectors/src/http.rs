@@ -1,12 +1,13 @@
 //! The one HTTP client under every connector: limits, retries, token refresh and error mapping (`connectors` §1.5).
 
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use http::header::{AUTHORIZATION, HeaderValue, InvalidHeaderValue, RETRY_AFTER};
 use http::{HeaderMap, Method, StatusCode};
+use mfh_outbound::UserUrl;
 use mfh_types::{Clock, Random, Secret};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Serialize;
@@ -16,7 +17,7 @@ use url::{Host, Url};
 use crate::connector::Result;
 use crate::error::{ConnectorError, ErrorKind, WriteOutcome};
 use crate::mask::{cut, mask};
-use crate::rate::{Bucket, Quota, Sleeper};
+use crate::rate::{Quota, Sleeper, Throttle};
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 const TOTAL_TIMEOUT: Duration = Duration::from_secs(30);
@@ -110,6 +111,13 @@ pub(crate) struct Vendor {
     pub(crate) fault: fn(&[u8]) -> Fault,
 }
 
+/// The body of a request.
+#[derive(Debug, Clone)]
+struct Body {
+    content_type: &'static str,
+    bytes: Vec<u8>,
+}
+
 /// One request, and whether it may be sent again when nobody knows what came of it.
 #[derive(Debug, Clone)]
 pub(crate) struct Call {
@@ -118,7 +126,8 @@ pub(crate) struct Call {
     template: &'static str,
     path: std::result::Result<String, &'static str>,
     query: Vec<(&'static str, String)>,
-    body: Option<Vec<u8>>,
+    body: Option<Body>,
+    idempotency_key: Option<String>,
     repeatable: bool,
     subject: &'static str,
 }
@@ -149,6 +158,7 @@ impl Call {
             path: fill(template, segments),
             query: Vec::new(),
             body: None,
+            idempotency_key: None,
             repeatable: false,
             subject: "record",
         }
@@ -173,10 +183,32 @@ impl Call {
 
     pub(crate) fn json(mut self, body: &impl Serialize) -> Self {
         match serde_json::to_vec(body) {
-            Ok(body) => self.body = Some(body),
+            Ok(bytes) => {
+                self.body = Some(Body {
+                    content_type: "application/json",
+                    bytes,
+                });
+            }
             Err(_) => self.path = Err("a value cannot be written as JSON"),
         }
         self
+    }
+
+    /// Sends these pairs as a form.
+    pub(crate) fn form<N: AsRef<str>, V: AsRef<str>>(mut self, pairs: impl IntoIterator<Item = (N, V)>) -> Self {
+        let mut form = url::form_urlencoded::Serializer::new(String::new());
+        form.extend_pairs(pairs);
+        self.body = Some(Body {
+            content_type: "application/x-www-form-urlencoded",
+            bytes: form.finish().into_bytes(),
+        });
+        self
+    }
+
+    /// Names the call, so that the vendor carries it out once however often it is sent.
+    pub(crate) fn once_as(mut self, key: impl Into<String>) -> Self {
+        self.idempotency_key = Some(key.into());
+        self.repeatable()
     }
 }
 
@@ -221,7 +253,12 @@ enum Repeat {
 
 /// TCP and TLS connections, shared by every connector of the process.
 #[derive(Debug, Clone)]
-pub struct Transport(reqwest::Client);
+pub struct Transport {
+    /// To the hosts of our platform records.
+    ours: reqwest::Client,
+    /// To hosts that users named: public addresses only. Made when it is first needed, for that takes a moment.
+    guarded: Arc<OnceLock<reqwest::Client>>,
+}
 
 impl Transport {
     /// Timeouts of 5 s to connect and 30 s in all, no redirects.
@@ -229,13 +266,29 @@ impl Transport {
     /// # Errors
     /// When the system offers no TLS certificates.
     pub fn new() -> std::result::Result<Self, reqwest::Error> {
+        Ok(Self {
+            ours: Self::builder().build()?,
+            guarded: Arc::default(),
+        })
+    }
+
+    fn builder() -> reqwest::ClientBuilder {
         reqwest::Client::builder()
             .connect_timeout(CONNECT_TIMEOUT)
             .timeout(TOTAL_TIMEOUT)
             .redirect(reqwest::redirect::Policy::none())
             .user_agent(USER_AGENT)
-            .build()
-            .map(Self)
+    }
+
+    fn client(&self, user_host: bool) -> std::result::Result<reqwest::Client, reqwest::Error> {
+        if !user_host {
+            return Ok(self.ours.clone());
+        }
+        if let Some(client) = self.guarded.get() {
+            return Ok(client.clone());
+        }
+        let client = mfh_outbound::guard(Self::builder()).build()?;
+        Ok(self.guarded.get_or_init(|| client).clone())
     }
 }
 
@@ -246,8 +299,10 @@ pub(crate) struct HttpConfig {
     /// Sent with every request, beside what signs in.
     pub(crate) headers: HeaderMap,
     pub(crate) base_url: String,
+    /// Whether a user named the host: then it must be public.
+    pub(crate) user_host: bool,
     pub(crate) tokens: Arc<dyn TokenSource>,
-    pub(crate) bucket: Arc<Bucket>,
+    pub(crate) throttle: Throttle,
     pub(crate) transport: Transport,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) random: Arc<dyn Random>,
@@ -259,28 +314,39 @@ pub(crate) struct HttpConfig {
 pub(crate) struct HttpClient {
     config: HttpConfig,
     base: Url,
+    client: reqwest::Client,
 }
 
 impl HttpClient {
     /// A client for the host of `base_url`.
     ///
     /// # Errors
-    /// `NotConfigured` for a base that is not https (http is for simulators on this machine) or not a plain address.
+    /// `NotConfigured` for a base that is not https (http is for simulators on this machine) or not a plain address,
+    /// and for a user's host that is not public.
     pub(crate) fn new(mut config: HttpConfig) -> Result<Self> {
         let trimmed = config.base_url.trim().trim_end_matches('/').to_owned();
         let base = Url::parse(&trimmed).ok().filter(plain_and_safe);
+        let base = base.filter(|_| !config.user_host || UserUrl::parse(&trimmed).is_ok());
         let Some(base) = base else {
             return Err(ConnectorError::new(
                 config.vendor.slug,
                 ErrorKind::NotConfigured,
                 format!(
-                    "The API address of {} must be a plain https:// address. Correct it in the connection",
+                    "The API address of {} must be a plain public https:// address. Correct it in the connection",
                     config.vendor.name
                 ),
             ));
         };
         config.base_url = trimmed;
-        Ok(Self { config, base })
+        let client = config.transport.client(config.user_host).map_err(|error| {
+            tracing::error!(%error, "no HTTP client can be made");
+            ConnectorError::new(
+                config.vendor.slug,
+                ErrorKind::Network,
+                "No secure connection can be made",
+            )
+        })?;
+        Ok(Self { config, base, client })
     }
 
     /// A text of the vendor, fit for an error message.
@@ -348,7 +414,7 @@ impl HttpClient {
             failed += 1;
             let wait = error.retry_after.unwrap_or_else(|| self.back_off(failed));
             if error.kind == ErrorKind::RateLimited {
-                self.config.bucket.back_off(wait);
+                self.config.throttle.back_off(wait).await;
             }
             let may_repeat = match repeat {
                 Repeat::Never => false,
@@ -364,20 +430,14 @@ impl HttpClient {
         }
     }
 
-    /// Waits for a place in the bucket, which also holds the pause after a 429.
+    /// Waits for a place within the limits, which also keep the pause after a 429.
     async fn pace(&self) -> Result<()> {
-        match self.config.bucket.reserve() {
-            Ok(Duration::ZERO) => Ok(()),
-            Ok(wait) => {
-                self.config.sleeper.sleep(wait).await;
-                Ok(())
-            }
-            Err(wait) => {
-                let mut error = self.error(ErrorKind::RateLimited, self.busy());
-                error.retry_after = Some(wait);
-                Err(error)
-            }
-        }
+        let admitted = self.config.throttle.admit(&*self.config.sleeper).await;
+        admitted.map_err(|wait| {
+            let mut error = self.error(ErrorKind::RateLimited, self.busy());
+            error.retry_after = Some(wait);
+            error
+        })
     }
 
     /// About 1 s after the first failure and 2 s after the second, a fifth up or down.
@@ -412,28 +472,35 @@ impl HttpClient {
             ),
             repeat: Repeat::Never,
         })?;
-        let transport = &self.config.transport.0;
-        let mut request = transport
+        let mut request = self
+            .client
             .request(call.method.clone(), url)
             .headers(headers)
             .header(http::header::ACCEPT, "application/json");
         if let Some(body) = &call.body {
             request = request
-                .header(http::header::CONTENT_TYPE, "application/json")
-                .body(body.clone());
+                .header(http::header::CONTENT_TYPE, body.content_type)
+                .body(body.bytes.clone());
+        }
+        if let Some(key) = &call.idempotency_key {
+            request = request.header("idempotency-key", key);
         }
         let started = Instant::now();
         let response = request.send().await;
         self.log(call, started, &response);
         let response = response.map_err(|error| self.broken(call, &error))?;
         if let Some(quota) = (self.config.vendor.quota)(response.headers()) {
-            self.config.bucket.observe(quota);
+            self.config.throttle.observe(quota);
         }
         let status = response.status();
         let retry_after = self.retry_after(response.headers());
         let body = self.read(call, response).await;
         if status.is_success() {
-            return Ok(Answer { status, body: body? });
+            let body = body?;
+            if breaks_off(&body) {
+                return Err(self.interrupted(call));
+            }
+            return Ok(Answer { status, body });
         }
         // The status says enough when the explanation cannot be read.
         Err(self.refused(call, status, retry_after, &body.unwrap_or_default(), token))
@@ -461,9 +528,29 @@ impl HttpClient {
         }
     }
 
+    /// The answer ends in the middle: something between the vendor and us lost the rest.
+    fn interrupted(&self, call: &Call) -> Failure {
+        let message = format!("The connection to {} broke off", self.config.vendor.name);
+        let mut error = self.error(ErrorKind::Network, message);
+        error.outcome = sent(call);
+        Failure {
+            error,
+            repeat: Repeat::IfRepeatable,
+        }
+    }
+
     /// The request got no answer, or only a part of one.
     fn broken(&self, call: &Call, cause: &reqwest::Error) -> Failure {
         let name = self.config.vendor.name;
+        if mfh_outbound::is_refusal(cause) {
+            let message = format!(
+                "The API address of {name} leads to a network that is not public. Correct it in the connection"
+            );
+            return Failure {
+                error: self.error(ErrorKind::NotConfigured, message),
+                repeat: Repeat::Never,
+            };
+        }
         let (kind, message) = if cause.is_timeout() {
             (ErrorKind::Timeout, format!("{name} did not answer in time"))
         } else {
@@ -577,7 +664,7 @@ impl HttpClient {
 }
 
 fn vendor_request_id(response: &reqwest::Response) -> Option<&str> {
-    ["x-request-id", "x-correlation-id", "x-amzn-requestid"]
+    ["x-request-id", "request-id", "x-correlation-id", "x-amzn-requestid"]
         .into_iter()
         .find_map(|name| response.headers().get(name)?.to_str().ok())
 }
@@ -592,6 +679,12 @@ fn plain_and_safe(url: &Url) -> bool {
         None => return false,
     };
     plain && (url.scheme() == "https" || (url.scheme() == "http" && loopback))
+}
+
+/// Whether this is the beginning of a JSON text whose end is missing.
+fn breaks_off(body: &[u8]) -> bool {
+    !body.trim_ascii().is_empty()
+        && serde_json::from_slice::<serde::de::IgnoredAny>(body).is_err_and(|error| error.is_eof())
 }
 
 fn classify(status: StatusCode) -> (ErrorKind, Repeat) {

@@ -11,6 +11,7 @@ mod model;
 mod question;
 mod rate;
 mod registry;
+mod stripe;
 mod translate;
 mod wire;
 

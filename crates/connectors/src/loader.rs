@@ -147,6 +147,9 @@ impl Loader {
             app_id: credentials.get("app_id").map(|id| id.expose().to_owned()),
             external_app_id: site.external_app_id.map(str::to_owned),
             rate_limits: platform.api_config.rate_limits,
+            user_host: site
+                .base_url
+                .is_some_and(|url| !mfh_outbound::same_origin(url, &platform.api_config.base_url)),
             throttle_key: None,
             shared: Arc::clone(&self.shared),
         };

@@ -5,20 +5,23 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use http::HeaderMap;
+use mfh_database::Database;
 use mfh_types::{AuthType, Clock, ConnectionId, Random, RateLimits};
 use moka::future::Cache;
 use tokio::sync::{Mutex, OwnedMutexGuard};
+use url::Url;
 
 use crate::connector::{Connector, Result};
 use crate::error::{ConnectorError, ErrorKind};
 use crate::http::{HttpClient, HttpConfig, TokenSource, Transport, Vendor};
 use crate::keap::Keap;
-use crate::rate::{Buckets, Sleeper};
+use crate::rate::{AppQuota, Sleeper, Throttles};
+use crate::stripe::Stripe;
 use crate::translate::Translated;
 use crate::translate::cache::Caches;
 
 /// The slugs that [`build`] knows.
-pub const PLATFORMS: &[&str] = &["keap"];
+pub const PLATFORMS: &[&str] = &["keap", "stripe"];
 
 /// Idle time after which the lock of a contact is dropped; far longer than any call.
 const LOCK_IDLE: Duration = Duration::from_secs(600);
@@ -26,7 +29,7 @@ const LOCK_IDLE: Duration = Duration::from_secs(600);
 /// What the connectors of one process share: connections, rate buckets, caches, clock, randomness.
 pub struct Shared {
     transport: Transport,
-    buckets: Buckets,
+    throttles: Throttles,
     caches: Caches,
     locks: Cache<(ConnectionId, String), Arc<Mutex<()>>>,
     clock: Arc<dyn Clock>,
@@ -35,8 +38,29 @@ pub struct Shared {
 }
 
 impl Shared {
-    /// One of these per process.
+    /// One for a process that keeps the vendors' limits by itself.
     pub fn new(
+        transport: Transport,
+        clock: Arc<dyn Clock>,
+        random: Arc<dyn Random>,
+        sleeper: Arc<dyn Sleeper>,
+    ) -> Arc<Self> {
+        Self::with_limits_in(None, transport, clock, random, sleeper)
+    }
+
+    /// One per process of several that keep the vendors' limits together, through the rate-limits table.
+    pub fn in_fleet(
+        database: Database,
+        transport: Transport,
+        clock: Arc<dyn Clock>,
+        random: Arc<dyn Random>,
+        sleeper: Arc<dyn Sleeper>,
+    ) -> Arc<Self> {
+        Self::with_limits_in(Some(database), transport, clock, random, sleeper)
+    }
+
+    fn with_limits_in(
+        table: Option<Database>,
         transport: Transport,
         clock: Arc<dyn Clock>,
         random: Arc<dyn Random>,
@@ -44,7 +68,7 @@ impl Shared {
     ) -> Arc<Self> {
         Arc::new(Self {
             transport,
-            buckets: Buckets::default(),
+            throttles: Throttles::new(table, Arc::clone(&clock)),
             caches: Caches::new(&clock),
             locks: Cache::builder().time_to_idle(LOCK_IDLE).build(),
             clock,
@@ -56,6 +80,11 @@ impl Shared {
     /// What connections remember of their CRM.
     pub fn caches(&self) -> &Caches {
         &self.caches
+    }
+
+    /// Randomness.
+    pub(crate) fn random(&self) -> &dyn Random {
+        &*self.random
     }
 
     /// Waits until no other call of this process reads and writes this contact.
@@ -89,7 +118,9 @@ pub struct ConnectorConfig {
     pub external_app_id: Option<String>,
     /// The limits of the platform record; 0 everywhere takes our defaults for the vendor.
     pub rate_limits: RateLimits,
-    /// What the vendor counts requests by, where that is wider than the connection.
+    /// Whether a user named the host of `base_url`; then it is called only where it is public.
+    pub user_host: bool,
+    /// What the vendor counts requests by, where that is not what the platform counts by anyway.
     pub throttle_key: Option<String>,
     /// What it shares with the other connectors of this process.
     pub shared: Arc<Shared>,
@@ -104,22 +135,51 @@ impl ConnectorConfig {
         headers: HeaderMap,
         limits: RateLimits,
     ) -> Result<HttpClient> {
+        self.into_client_of_app(vendor, vendor_base_url, headers, limits, None)
+    }
+
+    /// The same, where the vendor counts requests of an app over all its tenants, too.
+    pub(crate) fn into_client_of_app(
+        self,
+        vendor: Vendor,
+        vendor_base_url: &str,
+        headers: HeaderMap,
+        limits: RateLimits,
+        app: Option<AppQuota>,
+    ) -> Result<HttpClient> {
         let shared = &self.shared;
-        let key = self.throttle_key.as_deref();
-        let key = key.unwrap_or_else(|| self.connection_id.as_str());
-        let bucket = shared.buckets.bucket(vendor.slug, key, limits, &shared.clock);
+        let throttle = shared
+            .throttles
+            .throttle(vendor.slug, &self.counted_by(vendor.slug), limits, app);
         let base_url = self.base_url.filter(|url| !url.trim().is_empty());
         HttpClient::new(HttpConfig {
             vendor,
             headers,
+            user_host: self.user_host,
             base_url: base_url.unwrap_or_else(|| vendor_base_url.to_owned()),
             tokens: self.credentials,
-            bucket,
+            throttle,
             transport: shared.transport.clone(),
             clock: Arc::clone(&shared.clock),
             random: Arc::clone(&shared.random),
             sleeper: Arc::clone(&shared.sleeper),
         })
+    }
+
+    /// What the vendor counts requests by (`connectors` §2.0); the connection where nothing wider is known.
+    fn counted_by(&self, slug: &str) -> String {
+        let host = || Some(Url::parse(self.base_url.as_deref()?).ok()?.host_str()?.to_owned());
+        let known = match (slug, self.auth_type) {
+            _ if self.throttle_key.is_some() => self.throttle_key.clone(),
+            // A pasted key of Keap is counted by itself.
+            ("keap", AuthType::ApiKey) => None,
+            ("keap" | "gohighlevel" | "hubspot" | "stripe", _) => self.external_app_id.clone(),
+            ("activecampaign", _) => host(),
+            ("ontraport", _) => self.app_id.clone(),
+            _ => None,
+        };
+        let known = known.filter(|key| !key.trim().is_empty());
+        known.unwrap_or_else(|| self.connection_id.to_string())
     }
 }
 
@@ -131,6 +191,7 @@ pub fn build(slug: &str, config: ConnectorConfig) -> Result<Arc<dyn Connector>> 
     let connection = config.connection_id.clone();
     let caches = config.shared.caches.clone();
     match slug {
+        "stripe" => Ok(Arc::new(Stripe::new(config)?)),
         "keap" => Ok(Arc::new(Translated::new(Keap::new(config)?, connection, caches))),
         _ => Err(ConnectorError::new(
             "unknown",

@@ -4,12 +4,15 @@
 mod support;
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use mfh_connectors::{Connector, ErrorKind, WriteOutcome, build};
 use mfh_types::Secret;
 use serde_json::json;
 use support::{Renewable, World};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpListener;
 use wiremock::matchers::{any, header, header_regex, method, path, query_param};
 use wiremock::{Mock, MockServer, ResponseTemplate};
 
@@ -210,7 +213,7 @@ async fn a_second_refusal_ends_the_call() {
 
 #[tokio::test]
 async fn an_answer_that_is_no_json_is_a_protocol_error() {
-    for body in ["{\"id\": \"7\", ", "<html>gateway</html>", ""] {
+    for body in ["{\"id\": \"7\"}}", "<html>gateway</html>", ""] {
         let (server, _, keap) = connect(vec![status(200).set_body_string(body)]).await;
         assert_eq!(keap.get_contact("7").await.unwrap_err().kind, ErrorKind::Protocol);
         let error = keap.create_tag("VIP").await.unwrap_err();
@@ -220,6 +223,109 @@ async fn an_answer_that_is_no_json_is_a_protocol_error() {
         );
         assert_eq!(requests(&server).await, 2);
     }
+}
+
+/// A server that answers with these bytes, one after the other and the last for ever, and then hangs up.
+struct Wire {
+    url: String,
+    requests: Arc<AtomicUsize>,
+}
+
+impl Wire {
+    async fn start(answers: &[&str]) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let answers: Vec<String> = answers.iter().map(|answer| (*answer).to_owned()).collect();
+        let requests = Arc::new(AtomicUsize::new(0));
+        let served = Arc::clone(&requests);
+        tokio::spawn(async move {
+            loop {
+                let (mut stream, _) = listener.accept().await.unwrap();
+                let mut request = [0; 8_192];
+                // Without a request in it, the connection was made in reserve.
+                if stream.read(&mut request).await.unwrap_or(0) == 0 {
+                    continue;
+                }
+                let n = served.fetch_add(1, Ordering::SeqCst).min(answers.len() - 1);
+                stream.write_all(answers[n].as_bytes()).await.unwrap();
+                stream.shutdown().await.unwrap();
+            }
+        });
+        Self { url, requests }
+    }
+
+    fn requests(&self) -> usize {
+        self.requests.load(Ordering::SeqCst)
+    }
+}
+
+const WHOLE: &str = "HTTP/1.1 200 OK\r\ncontent-length: 30\r\n\r\n{\"id\":\"7\",\"given_name\":\"Ada\"} ";
+
+#[tokio::test]
+async fn an_answer_that_breaks_off_is_a_network_error_and_a_read_is_repeated() {
+    for broken in [
+        // The connection dies before the announced end, in a chunk, and between chunks.
+        "HTTP/1.1 200 OK\r\ncontent-length: 90\r\n\r\n{\"id\":\"7\",",
+        "HTTP/1.1 200 OK\r\ncontent-length: 90\r\n\r\n",
+        "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\nff\r\n{\"id\":\"7\",",
+        "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n9\r\n{\"id\":\"7\"\r\n",
+        // Something on the way ended it properly, but the JSON has no end.
+        "HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\n{\"id\":\"7\",",
+        "HTTP/1.1 200 OK\r\nconnection: close\r\n\r\n{\"id\":\"7",
+        "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n9\r\n{\"id\":\"7\"\r\n0\r\n\r\n",
+    ] {
+        let wire = Wire::start(&[broken, WHOLE]).await;
+        let keap = World::new().connect("keap", &wire.url, TOKEN);
+        let contact = keap.get_contact("7").await.unwrap();
+        assert_eq!((contact.first_name.as_str(), wire.requests()), ("Ada", 2), "{broken}");
+
+        let wire = Wire::start(&[broken]).await;
+        let keap = World::new().connect("keap", &wire.url, TOKEN);
+        let error = keap.get_contact("7").await.unwrap_err();
+        assert_eq!((error.kind, wire.requests()), (ErrorKind::Network, 3), "{broken}");
+        assert_eq!(error.outcome, WriteOutcome::NotApplied);
+
+        // Whether a tag was created nobody knows; it is not created again.
+        let wire = Wire::start(&[broken]).await;
+        let keap = World::new().connect("keap", &wire.url, TOKEN);
+        let error = keap.create_tag("VIP").await.unwrap_err();
+        assert_eq!((error.kind, wire.requests()), (ErrorKind::Network, 1), "{broken}");
+        assert_eq!(error.outcome, WriteOutcome::Unknown);
+        assert!(error.is_retryable());
+    }
+}
+
+#[tokio::test]
+async fn an_error_whose_explanation_breaks_off_is_judged_by_its_status() {
+    let wire = Wire::start(&["HTTP/1.1 404 Not Found\r\ncontent-length: 90\r\n\r\n{\"message\":"]).await;
+    let keap = World::new().connect("keap", &wire.url, TOKEN);
+    let error = keap.get_contact("7").await.unwrap_err();
+    assert_eq!((error.kind, wire.requests()), (ErrorKind::NotFound, 1));
+}
+
+#[tokio::test]
+async fn a_users_host_must_be_public() {
+    let world = World::new();
+    let source = || Arc::new(mfh_connectors::StaticToken::new("keap", Secret::new(TOKEN)));
+    let build_for_user = |address: &str| {
+        let mut config = world.config(address, source());
+        config.user_host = true;
+        build("keap", config)
+    };
+    for refused in [
+        "http://127.0.0.1:8080/x",
+        "https://127.0.0.1/x",
+        "https://10.0.0.1",
+        "https://crm.internal",
+        "https://localhost",
+    ] {
+        assert_eq!(
+            build_for_user(refused).unwrap_err().kind,
+            ErrorKind::NotConfigured,
+            "{refused}"
+        );
+    }
+    build_for_user("https://acme.api-us1.com/api/3").unwrap();
 }
 
 #[tokio::test]

@@ -194,6 +194,16 @@ impl Update {
         self
     }
 
+    /// Adds a text to a set of texts at the top of the item, which starts empty.
+    pub(crate) fn add_to_set(mut self, attribute: &str, text: &str) -> Self {
+        let clause = format!("#{attribute} :add_{attribute}");
+        self.bindings.names_of(&clause);
+        let one = AttributeValue::Ss(vec![text.to_owned()]);
+        self.bindings.values.insert(format!(":add_{attribute}"), one);
+        self.add.push(clause);
+        self
+    }
+
     /// Adds to a number inside the map `usage`, which must exist.
     pub(crate) fn add_usage(mut self, counter: &str, by: i64) -> Self {
         let path = format!("#usage.#{counter}");

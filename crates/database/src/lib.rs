@@ -39,7 +39,7 @@ pub use executions::{
 pub use helpers::{Deletion, HelperChange, HelperUpdate, Helpers};
 pub use oauth_states::OAuthStates;
 pub use platforms::{Platforms, Upsert};
-pub use rate_limits::RateLimits;
+pub use rate_limits::{RateLimits, Turn, TurnClaim};
 pub use user_accounts::UserAccounts;
 pub use users::{ProfileChange, Registration, Users};
 

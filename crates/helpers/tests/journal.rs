@@ -104,6 +104,7 @@ impl World {
             app_id: None,
             external_app_id: None,
             rate_limits: RateLimits::default(),
+            user_host: false,
             throttle_key: None,
             shared: Shared::new(Transport::new().unwrap(), clock.clone(), random, sleeper),
         };

@@ -93,7 +93,13 @@ impl Platform {
         seed_platforms(&database, &url, live, &*clock).await?;
         free_leases(&database).await?;
 
-        let shared = Shared::new(Transport::new()?, clock.clone(), random.clone(), Arc::new(TokioSleeper));
+        let shared = Shared::in_fleet(
+            database.clone(),
+            Transport::new()?,
+            clock.clone(),
+            random.clone(),
+            Arc::new(TokioSleeper),
+        );
         let vault = Vault::new(cloud.clients.kms().clone(), SECRETS_KEY);
         let loader = Loader::new(database.clone(), vault, shared, clock.clone());
         let mappings = start_mappings(&cloud, &stage, &database, &loader, &clock, &random);

@@ -3,15 +3,20 @@
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use bytes::Bytes;
 use chrono::{DateTime, TimeDelta};
-use mfh_aws::{Queues, Stage, Tables, Vault};
+use mfh_aws::{Clients, Queues, Stage, Tables, Vault};
 use mfh_connectors::{Loader, Shared, Sleeper, Transport};
 use mfh_database::{Claim, Creation, Database, NewConnection, Registration};
+use mfh_local::aws::dynamodb::DynamoDb;
+use mfh_local::aws::http_client::sdk_config;
 use mfh_local::aws::sqs::{NewMessage, QueueCounts, Receive, ReceivedMessage};
-use mfh_local::cloud::{Cloud, DATA_BUCKET, SECRETS_KEY, STAGE};
+use mfh_local::aws::{AwsService, Endpoint, Service};
+use mfh_local::cloud::{ACCOUNT_ID, Cloud, DATA_BUCKET, SECRETS_KEY, STAGE};
 use mfh_local::data_dir::DataDir;
 use mfh_pipeline::{Accept, BurstLimits, Sweep, Sweeper, Trigger};
 use mfh_simulators::faults::{Fault, FaultRule, Times};
@@ -230,6 +235,118 @@ impl Bench {
 
     fn fault(&self, rule: FaultRule) {
         self.keap.faults().add(rule);
+    }
+}
+
+/// DynamoDB on a bad day: it lets some calls pass and then throttles some.
+struct Throttling {
+    tables: Arc<DynamoDb>,
+    passing: AtomicU32,
+    throttled: AtomicU32,
+}
+
+fn count_down(counter: &AtomicU32) -> bool {
+    counter
+        .fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1))
+        .is_ok()
+}
+
+#[async_trait]
+impl AwsService for Throttling {
+    async fn call(&self, request: http::Request<Bytes>) -> http::Response<Bytes> {
+        if count_down(&self.passing) || !count_down(&self.throttled) {
+            return self.tables.call(request).await;
+        }
+        let body = r#"{"__type":"com.amazonaws.dynamodb.v20120810#ProvisionedThroughputExceededException"}"#;
+        let mut answer = http::Response::new(Bytes::from_static(body.as_bytes()));
+        *answer.status_mut() = http::StatusCode::BAD_REQUEST;
+        answer
+    }
+}
+
+impl Bench {
+    /// A worker whose tables let `passing` calls pass and throttle the `throttled` calls after them.
+    fn throttled(&self, passing: u32, throttled: u32) -> (Worker, Arc<Throttling>) {
+        let throttling = Arc::new(Throttling {
+            tables: self.cloud.dynamodb.clone(),
+            passing: AtomicU32::new(passing),
+            throttled: AtomicU32::new(throttled),
+        });
+        let endpoint = Endpoint::builder(ACCOUNT_ID)
+            .with(Service::DynamoDb, throttling.clone())
+            .build();
+        let clients = Clients::new(sdk_config(endpoint));
+        let database = Database::new(clients.dynamodb().clone(), Tables::by_convention(&stage()));
+        let clock: Arc<dyn Clock> = self.clock.clone();
+        let random: Arc<dyn Random> = Arc::new(SeededRandom::new(3));
+        let sleeper = Arc::new(Skip(self.clock.clone()));
+        let shared = Shared::in_fleet(
+            database.clone(),
+            Transport::new().unwrap(),
+            clock.clone(),
+            random,
+            sleeper,
+        );
+        let vault = Vault::new(self.cloud.clients.kms().clone(), SECRETS_KEY);
+        let worker = Worker::new(
+            mfh_helpers::find("tag_it").unwrap(),
+            stage(),
+            database.clone(),
+            Loader::new(database, vault, shared, clock.clone()),
+            self.cloud.clients.sqs().clone(),
+            Outputs::new(self.cloud.clients.s3().clone(), DATA_BUCKET),
+            clock,
+        );
+        (worker, throttling)
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_run_goes_on_when_tables_are_throttled_for_a_moment() {
+    let bench = Bench::start().await;
+    for passing in [0, 4] {
+        let run = bench.queued("1001").await;
+        let (worker, throttling) = bench.throttled(passing, 5);
+        let message = bench.receive().await.unwrap();
+        assert!(bench.hand_over(&message, &worker).await, "after {passing} calls");
+        assert_eq!(throttling.throttled.load(Ordering::SeqCst), 0);
+        assert_eq!(bench.outcome(&run).await, (ExecutionStatus::Completed, None));
+    }
+    assert_eq!(bench.applied(), 2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_message_stays_while_tables_are_throttled_and_its_run_has_one_effect() {
+    for passing in [0, 1, 6] {
+        let bench = Bench::start().await;
+        let run = bench.queued("1001").await;
+        let (worker, throttling) = bench.throttled(passing, u32::MAX);
+        let message = bench.receive().await.unwrap();
+        assert!(!bench.hand_over(&message, &worker).await, "after {passing} calls");
+        bench.hidden_for(30).await;
+        let (status, _) = bench.outcome(&run).await;
+        assert!(
+            matches!(status, ExecutionStatus::Pending | ExecutionStatus::Running),
+            "{status:?}"
+        );
+
+        // The lease of the broken attempt has to end before another one begins.
+        throttling.throttled.store(0, Ordering::SeqCst);
+        for _ in 0..2 {
+            if let Some(message) = bench.receive().await {
+                bench.hand_over(&message, &worker).await;
+            }
+            bench.advance(300);
+        }
+        assert_eq!(
+            bench.outcome(&run).await,
+            (ExecutionStatus::Completed, None),
+            "after {passing} calls"
+        );
+        assert_eq!(bench.counts().await, QueueCounts::default());
+        // A tag may be applied again when nobody could write down that it was; it is there once.
+        let writes = bench.keap.log().writes();
+        assert_eq!(writes.iter().filter(|write| write.changed).count(), 1, "{writes:?}");
     }
 }
 

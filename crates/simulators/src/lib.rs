@@ -15,7 +15,9 @@ pub mod keap;
 pub mod openapi;
 mod server;
 pub mod services;
+pub mod stripe;
 
 pub use keap::Keap;
 pub use server::Server;
 pub use services::Services;
+pub use stripe::Stripe;

@@ -59,7 +59,8 @@ fn worker(registration: &'static Registration, clients: &Clients) -> Result<Work
     let key = std::env::var("SECRETS_KEY_ID").unwrap_or_else(|_| format!("alias/mfh-{stage}-secrets"));
     let bucket = std::env::var("DATA_BUCKET").unwrap_or_else(|_| format!("mfh-data-{stage}"));
     let vault = Vault::new(clients.kms().clone(), key);
-    let shared = Shared::new(
+    let shared = Shared::in_fleet(
+        database.clone(),
         Transport::new()?,
         clock.clone(),
         Arc::new(SystemRandom),

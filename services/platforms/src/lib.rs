@@ -44,7 +44,9 @@ impl State {
         let key = std::env::var("SECRETS_KEY_ID").unwrap_or_else(|_| format!("alias/mfh-{}-secrets", core.stage));
         let vault = Vault::new(clients.kms().clone(), key);
         let (clock, random) = (core.clock.clone(), core.random.clone());
-        let shared = Shared::new(Transport::new()?, clock.clone(), random, Arc::new(TokioSleeper));
+        let database = core.database.clone();
+        let sleeper = Arc::new(TokioSleeper);
+        let shared = Shared::in_fleet(database, Transport::new()?, clock.clone(), random, sleeper);
         let loader = Loader::new(core.database.clone(), vault, shared, clock);
         Ok(Self::new(core, loader))
     }

@@ -3,40 +3,77 @@
 use http::HeaderMap;
 use mfh_types::{AuthType, RateLimits};
 
-use crate::rate::Quota;
+use crate::rate::{AppQuota, Quota};
 use std::time::Duration;
 
 pub(crate) use crate::http::bearer as authorize;
 
-/// Keap's documented limits with a margin, used where the platform record states none.
+/// Keap takes this many requests in any second.
+const SPIKE: u32 = 25;
+
+/// A tenant's part of the app's limits, used where the platform record states none.
 const OAUTH: RateLimits = RateLimits {
     requests_per_second: 20,
     requests_per_minute: 1_000,
     requests_per_hour: 0,
-    burst_limit: 25,
+    burst_limit: 9,
 };
 
-/// Personal access tokens and service account keys: 240 a minute, 10 at once.
+/// All tenants of our app together: Keap allows 1500 a minute.
+const APP: AppQuota = AppQuota {
+    name: "oauth",
+    limits: RateLimits {
+        requests_per_second: 0,
+        requests_per_minute: 1_200,
+        requests_per_hour: 0,
+        burst_limit: 20,
+    },
+};
+
+/// Personal access tokens and service account keys: Keap allows 240 a minute and 10 in any second.
 const KEY: RateLimits = RateLimits {
     requests_per_second: 3,
     requests_per_minute: 240,
     requests_per_hour: 0,
-    burst_limit: 10,
+    burst_limit: 7,
 };
 
+/// The quota of our app, which only tokens of the app count for; a simulator for which limits are stated has none.
+pub(crate) fn app_quota(auth_type: AuthType, base_url: Option<&str>, stated: RateLimits) -> Option<AppQuota> {
+    let is_free = is_simulator(base_url) && stated != RateLimits::default();
+    (auth_type == AuthType::OAuth2 && !is_free).then_some(APP)
+}
+
+fn is_simulator(base_url: Option<&str>) -> bool {
+    base_url.is_some_and(|url| url.starts_with("http://"))
+}
+
 /// The limits of a connection. The platform record speaks of OAuth; pasted keys have the vendor's lower limits, except
-/// at a simulator on this machine, the only address without TLS that a connection may have.
+/// at a simulator on this machine, the only address without TLS that a connection may have. What the record states for
+/// the vendor counts as far as the vendor allows it.
 pub(crate) fn rate_limits(auth_type: AuthType, base_url: Option<&str>, stated: RateLimits) -> RateLimits {
     let usual = match auth_type {
         AuthType::ApiKey => KEY,
         AuthType::OAuth2 => OAUTH,
     };
-    let is_simulator = base_url.is_some_and(|url| url.starts_with("http://"));
-    let is_for_key = auth_type == AuthType::ApiKey && !is_simulator;
-    if is_for_key || stated == RateLimits::default() {
-        usual
-    } else {
-        stated
+    match (is_simulator(base_url), auth_type) {
+        _ if stated == RateLimits::default() => usual,
+        (true, _) => stated,
+        (false, AuthType::ApiKey) => KEY,
+        (false, AuthType::OAuth2) => allowed(stated),
+    }
+}
+
+/// As much of these limits as Keap allows an app for one tenant.
+fn allowed(stated: RateLimits) -> RateLimits {
+    let tighter = |stated: u32, ours: u32| if stated == 0 { ours } else { stated.min(ours) };
+    let per_second = tighter(stated.requests_per_second, OAUTH.requests_per_second);
+    RateLimits {
+        requests_per_second: per_second,
+        requests_per_minute: tighter(stated.requests_per_minute, OAUTH.requests_per_minute),
+        requests_per_hour: stated.requests_per_hour,
+        // A burst comes on top of what a second allows.
+        burst_limit: tighter(stated.burst_limit, SPIKE + 1 - per_second),
     }
 }
 
@@ -100,7 +137,12 @@ mod tests {
             burst_limit: 25,
             ..RateLimits::default()
         };
-        assert_eq!(rate_limits(AuthType::OAuth2, None, stated), stated);
+        let within = RateLimits {
+            requests_per_minute: 1_000,
+            burst_limit: 16,
+            ..stated
+        };
+        assert_eq!(rate_limits(AuthType::OAuth2, None, stated), within);
         assert_eq!(
             rate_limits(AuthType::OAuth2, None, RateLimits::default()).requests_per_minute,
             1_000
@@ -108,6 +150,19 @@ mod tests {
         for vendor in [None, Some("https://api.infusionsoft.com/crm/rest/v2")] {
             assert_eq!(rate_limits(AuthType::ApiKey, vendor, stated).requests_per_second, 3);
         }
+    }
+
+    #[test]
+    fn only_tokens_of_the_app_count_for_the_app() {
+        let stated = RateLimits {
+            requests_per_second: 10_000,
+            ..RateLimits::default()
+        };
+        let simulator = Some("http://127.0.0.1:8080/_sim/keap/rest/v2");
+        assert!(app_quota(AuthType::OAuth2, None, stated).is_some());
+        assert!(app_quota(AuthType::ApiKey, None, stated).is_none());
+        assert!(app_quota(AuthType::OAuth2, simulator, stated).is_none());
+        assert!(app_quota(AuthType::OAuth2, simulator, RateLimits::default()).is_some());
     }
 
     #[test]

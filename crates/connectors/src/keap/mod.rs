@@ -75,11 +75,13 @@ impl Keap {
     /// # Errors
     /// `NotConfigured` for a base address that is not https.
     pub(crate) fn new(config: ConnectorConfig) -> Result<Self> {
-        let limits = auth::rate_limits(config.auth_type, config.base_url.as_deref(), config.rate_limits);
+        let base_url = config.base_url.as_deref();
+        let limits = auth::rate_limits(config.auth_type, base_url, config.rate_limits);
+        let app = auth::app_quota(config.auth_type, base_url, config.rate_limits);
         Ok(Self {
             connection: config.connection_id.clone(),
             shared: Arc::clone(&config.shared),
-            http: config.into_client(VENDOR, BASE_URL, HeaderMap::new(), limits)?,
+            http: config.into_client_of_app(VENDOR, BASE_URL, HeaderMap::new(), limits, app)?,
         })
     }
 

@@ -1,6 +1,6 @@
 //! Platforms, OAuth states and rate limits.
 
-use mfh_database::{DatabaseError, Upsert};
+use mfh_database::{DatabaseError, Turn, TurnClaim, Upsert};
 use mfh_types::{OAuthState, Platform, PlatformId};
 use serde_json::json;
 
@@ -118,4 +118,61 @@ async fn concurrent_hits_are_all_counted() {
     let mut counts = [a.unwrap(), b.unwrap(), c.unwrap()];
     counts.sort_unstable();
     assert_eq!(counts, [1, 2, 3]);
+}
+
+#[tokio::test]
+async fn turns_follow_one_another_and_begin_anew_after_idle_time() {
+    let tested = Tested::start().await;
+    let limits = tested.database.rate_limits();
+    let claim = |earliest, latest| TurnClaim {
+        length: 30,
+        earliest,
+        latest,
+    };
+    let ttl = NOW + 60;
+    // The guess whether anybody was there before changes no outcome.
+    for (key, guess) in [("crm:a", true), ("crm:b", false)] {
+        let take = |claim, guess| limits.take_turn(key, claim, guess, ttl);
+        assert_eq!(take(claim(1_000, 1_100), guess).await, Ok(Turn::From(1_000)));
+        assert_eq!(take(claim(1_000, 1_100), !guess).await, Ok(Turn::From(1_030)));
+        assert_eq!(take(claim(1_000, 1_060), guess).await, Ok(Turn::From(1_060)));
+        assert_eq!(take(claim(1_000, 1_080), guess).await, Ok(Turn::TakenUntil(1_090)));
+        assert_eq!(take(claim(2_000, 2_100), !guess).await, Ok(Turn::From(2_000)));
+    }
+    limits.postpone("crm:a", 5_000, ttl).await.unwrap();
+    limits.postpone("crm:a", 4_000, ttl).await.unwrap();
+    assert_eq!(
+        limits.take_turn("crm:a", claim(2_000, 4_999), false, ttl).await,
+        Ok(Turn::TakenUntil(5_000))
+    );
+}
+
+#[tokio::test]
+async fn concurrent_turns_never_overlap() {
+    let tested = Tested::start().await;
+    let limits = tested.database.rate_limits();
+    let claim = TurnClaim {
+        length: 10,
+        earliest: 100,
+        latest: 1_000,
+    };
+    let take = |guess| limits.take_turn("crm:a", claim, guess, NOW + 60);
+    let (a, b, c, d) = tokio::join!(take(true), take(false), take(true), take(false));
+    let mut turns = [a, b, c, d].map(|turn| match turn {
+        Ok(Turn::From(start)) => start,
+        other => panic!("{other:?}"),
+    });
+    turns.sort_unstable();
+    assert_eq!(turns, [100, 110, 120, 130]);
+}
+
+#[tokio::test]
+async fn a_member_that_joins_twice_counts_once() {
+    let tested = Tested::start().await;
+    let limits = tested.database.rate_limits();
+    assert_eq!(limits.members("crm:shares:1").await, Ok(0));
+    for member in ["a", "b", "a"] {
+        limits.join("crm:shares:1", member, NOW + 60).await.unwrap();
+    }
+    assert_eq!(limits.members("crm:shares:1").await, Ok(2));
 }

@@ -109,6 +109,7 @@ impl SimulatedCrm {
                 burst_limit: 1_000,
                 ..RateLimits::default()
             },
+            user_host: false,
             throttle_key: None,
             shared,
         };

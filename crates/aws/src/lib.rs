@@ -1,11 +1,14 @@
-//! AWS as this product uses it: one configuration, clients built once, names by convention, sealed credentials.
+//! AWS as this product uses it: one configuration, clients built once, names by convention, sealed credentials,
+//! our clients at the vendors.
 
 mod clients;
 mod names;
+mod oauth_clients;
 mod queues;
 mod vault;
 
 pub use clients::{Clients, REGION};
 pub use names::{Stage, Tables};
+pub use oauth_clients::{OAuthClient, OAuthClientError, OAuthClients};
 pub use queues::{QueueError, Queues};
 pub use vault::{SealedSecrets, Vault, VaultError};

@@ -290,6 +290,11 @@ impl Transport {
         let client = mfh_outbound::guard(Self::builder()).build()?;
         Ok(self.guarded.get_or_init(|| client).clone())
     }
+
+    /// The client for hosts of our platform records, for calls that no connector makes.
+    pub(crate) fn ours(&self) -> &reqwest::Client {
+        &self.ours
+    }
 }
 
 /// What a client is made of.
@@ -669,7 +674,8 @@ fn vendor_request_id(response: &reqwest::Response) -> Option<&str> {
         .find_map(|name| response.headers().get(name)?.to_str().ok())
 }
 
-fn plain_and_safe(url: &Url) -> bool {
+/// Whether an address is https (or http on this machine) and nothing but a place.
+pub(crate) fn plain_and_safe(url: &Url) -> bool {
     let plain =
         url.username().is_empty() && url.password().is_none() && url.query().is_none() && url.fragment().is_none();
     let loopback = match url.host() {

@@ -8,9 +8,11 @@ mod keap;
 mod loader;
 mod mask;
 mod model;
+pub mod oauth;
 mod question;
 mod rate;
 mod registry;
+mod service;
 mod stripe;
 mod translate;
 mod wire;
@@ -18,7 +20,7 @@ mod wire;
 pub use connector::{Capability, Connector, Metadata, Result};
 pub use error::{ConnectorError, ErrorKind, WriteOutcome};
 pub use http::{StaticToken, TokenSource, Transport};
-pub use loader::{Loaded, Loader, Site};
+pub use loader::{Loaded, Loader, Site, external_app_id};
 pub use model::{
     Address, Automation, Contact, ContactPage, ContactQuery, ContactUpdate, CrmUser, CustomField, DataType, NewContact,
     OptInOutcome, OptInStatus, Slot, Tag, TagRef,
@@ -26,4 +28,5 @@ pub use model::{
 pub use question::{EmailEvent, End, Question, RecordKind};
 pub use rate::{Sleeper, TokioSleeper};
 pub use registry::{ConnectorConfig, PLATFORMS, Shared, build};
+pub use service::Service;
 pub use translate::cache::Caches;

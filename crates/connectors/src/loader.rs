@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use mfh_aws::{SealedSecrets, Vault, VaultError};
+use mfh_aws::{OAuthClients, SealedSecrets, Vault, VaultError};
 use mfh_database::{ConnectionChange, Database, DatabaseError, StoredSecrets};
 use mfh_types::{
     AccountId, AuthStatus, AuthType, Clock, ConnectionError, ConnectionId, ConnectionStatus, Credentials, Platform,
@@ -14,13 +14,14 @@ use moka::future::Cache;
 use crate::connector::{Connector, Result};
 use crate::error::{ConnectorError, ErrorKind};
 use crate::http::{StaticToken, TokenSource};
-use crate::registry::{ConnectorConfig, PLATFORMS, Shared, build};
+use crate::oauth::{
+    Grant, GrantError, Held, KeptAlive, LogNotice, Need, Refresher, RenewingToken, SignInNotice, Target, TokenEndpoint,
+};
+use crate::registry::{ConnectorConfig, Shared, UNKNOWN, build, known_slug};
+use crate::service::Service;
 
 /// How long platforms and built connectors are remembered.
 const REMEMBERED: Duration = Duration::from_secs(300);
-
-/// The name in errors that come before the platform is known.
-const UNKNOWN: &str = "connection";
 
 /// A connector of a stored connection.
 #[derive(Debug, Clone)]
@@ -44,6 +45,15 @@ pub struct Site<'a> {
     pub external_app_id: Option<&'a str>,
 }
 
+/// A connection with everything that using it takes.
+struct Opened {
+    connection: PlatformConnection,
+    auth: PlatformConnectionAuth,
+    platform: Arc<Platform>,
+    secrets: StoredSecrets,
+    marked: bool,
+}
+
 /// What a built connector was built from; a change of any of it builds a new one.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 struct Version {
@@ -60,21 +70,53 @@ pub struct Loader {
     vault: Vault,
     shared: Arc<Shared>,
     clock: Arc<dyn Clock>,
+    refresher: Arc<Refresher>,
+    clients: OAuthClients,
     platforms: Cache<PlatformId, Arc<Platform>>,
     connectors: Cache<Version, Arc<dyn Connector>>,
 }
 
 impl Loader {
-    /// A loader over these tables.
-    pub fn new(database: Database, vault: Vault, shared: Arc<Shared>, clock: Arc<dyn Clock>) -> Self {
+    /// A loader over these tables; `clients` are our apps at the vendors that sign in by OAuth.
+    pub fn new(
+        database: Database,
+        vault: Vault,
+        clients: OAuthClients,
+        shared: Arc<Shared>,
+        clock: Arc<dyn Clock>,
+    ) -> Self {
+        let refresher = Refresher::new(
+            database.clone(),
+            vault.clone(),
+            clients.clone(),
+            Arc::clone(&shared),
+            Arc::clone(&clock),
+            Arc::new(LogNotice),
+        );
         Self {
             database,
             vault,
             shared,
             clock,
+            refresher: Arc::new(refresher),
+            clients,
             platforms: Cache::builder().max_capacity(100).time_to_live(REMEMBERED).build(),
             connectors: Cache::builder().max_capacity(10_000).time_to_live(REMEMBERED).build(),
         }
+    }
+
+    /// The same loader, telling `notice` when a user has to sign in again.
+    #[must_use]
+    pub fn notifying(mut self, notice: Arc<dyn SignInNotice>) -> Self {
+        self.refresher = Arc::new(Refresher::new(
+            self.database.clone(),
+            self.vault.clone(),
+            self.clients.clone(),
+            Arc::clone(&self.shared),
+            Arc::clone(&self.clock),
+            notice,
+        ));
+        self
     }
 
     /// What the connectors of this process share.
@@ -89,43 +131,154 @@ impl Loader {
     /// `ConnectionReauthRequired`, `NotConfigured` for a missing credential, `Unavailable` when tables or keys are out of
     /// reach.
     pub async fn load(&self, account: &AccountId, id: &ConnectionId) -> Result<Loaded> {
-        let connection = self
-            .database
-            .connections()
-            .get(account, id)
-            .await
-            .map_err(|error| storage(&error))?;
-        let connection = connection.ok_or_else(not_found)?;
-        let marked = match connection.status {
-            ConnectionStatus::Active => connection.reauth_required,
-            ConnectionStatus::Error => true,
-            ConnectionStatus::Disconnected | ConnectionStatus::Deleting => {
-                let message = format!("The connection \"{}\" is switched off", connection.name);
-                return Err(ConnectorError::new(UNKNOWN, ErrorKind::ConnectionDisabled, message));
-            }
-        };
-        let (auth, secrets) = self.auth(&connection).await?;
-        let platform = self.platform(&connection.platform_id).await?;
+        let opened = self.find(account, id).await?;
         let version = Version {
             connection: id.clone(),
-            connection_version: connection.version,
-            auth_version: auth.version,
-            platform_updated_at: platform.updated_at,
+            connection_version: opened.connection.version,
+            auth_version: opened.auth.version,
+            platform_updated_at: opened.platform.updated_at,
         };
+        let marked = opened.marked;
         if let Some(connector) = self.connectors.get(&version).await {
             return Ok(Loaded { connector, marked });
         }
-        let credentials = self.open(&connection, &auth, secrets).await?;
-        let site = Site {
-            connection_id: id,
-            auth_type: auth.auth_type,
-            base_url: connection.base_url.as_deref(),
-            external_app_id: connection.external_app_id.as_deref(),
-        };
-        let connector = self.connect(&platform, site, &credentials)?;
+        let credentials = self.open(&opened).await?;
+        let tokens = self.tokens(&opened, &credentials)?;
+        let connector = self.build(&opened.platform, site(&opened), &credentials, tokens)?;
         self.connectors.insert(version, Arc::clone(&connector)).await;
-        self.note_use(&connection, &auth).await;
+        self.note_use(&opened).await;
         Ok(Loaded { connector, marked })
+    }
+
+    /// An account's connection to a service that is no CRM. With `slug`, it has to be one to that platform.
+    ///
+    /// # Errors
+    /// As [`Loader::load`]; `InvalidInput` for a connection to another platform.
+    pub async fn load_service(&self, account: &AccountId, id: &ConnectionId, slug: Option<&str>) -> Result<Service> {
+        let opened = self.find(account, id).await?;
+        if slug.is_some_and(|slug| slug != opened.platform.slug) {
+            let message = format!(
+                "The connection \"{}\" is one to {}. Choose another",
+                opened.connection.name, opened.platform.name
+            );
+            return Err(ConnectorError::new(UNKNOWN, ErrorKind::InvalidInput, message));
+        }
+        let credentials = self.open(&opened).await?;
+        let tokens = self.tokens(&opened, &credentials)?;
+        self.note_use(&opened).await;
+        let service = Service::new(Arc::clone(&opened.platform), credentials, tokens, &self.shared);
+        Ok(service.of(&opened.connection, opened.marked))
+    }
+
+    /// A service from credentials that need not be stored yet.
+    ///
+    /// # Errors
+    /// `NotConfigured` when there are none.
+    pub fn connect_service(&self, platform: &Arc<Platform>, credentials: &Credentials) -> Result<Service> {
+        let tokens = static_tokens(platform, credentials)?;
+        Ok(Service::new(
+            Arc::clone(platform),
+            credentials.clone(),
+            tokens,
+            &self.shared,
+        ))
+    }
+
+    /// The token endpoint of a platform, for a new sign-in.
+    ///
+    /// # Errors
+    /// `Client` when no OAuth client is set up, `Unavailable` when it cannot be read.
+    pub async fn token_endpoint<'a>(
+        &'a self,
+        platform: &'a Platform,
+    ) -> std::result::Result<TokenEndpoint<'a>, GrantError> {
+        self.refresher.endpoint(platform).await
+    }
+
+    /// The tokens of a connection that its vendor takes back; `None` where there are none, or it takes none.
+    pub async fn revocable(&self, platform: &Platform, connection: &PlatformConnection) -> Option<Credentials> {
+        let takes_back = platform.oauth.as_ref().is_some_and(|oauth| oauth.revoke.is_some());
+        if connection.auth_type != AuthType::OAuth2 || !takes_back {
+            return None;
+        }
+        let (auth, secrets) = self.auth(connection).await.ok()?;
+        self.reveal(connection, &auth, secrets).await.ok()
+    }
+
+    /// Gives tokens back to the vendor.
+    ///
+    /// # Errors
+    /// Why they may still be good.
+    pub async fn give_back(&self, platform: &Platform, tokens: &Credentials) -> std::result::Result<(), GrantError> {
+        let endpoint = self.refresher.endpoint(platform).await?;
+        endpoint
+            .revoke(tokens.access_token.as_ref(), tokens.refresh_token.as_ref())
+            .await
+    }
+
+    /// The stored credentials with new tokens in them, sealed. With `keep`, a refresh token that the vendor did not
+    /// send again stays; it has to be one of the same account at the vendor.
+    ///
+    /// # Errors
+    /// `ConnectionNotFound` when there are no stored ones, `Unavailable` when tables or keys are out of reach.
+    pub async fn with_grant(
+        &self,
+        connection: &PlatformConnection,
+        grant: &Grant,
+        keep: bool,
+    ) -> Result<(PlatformConnectionAuth, SealedSecrets)> {
+        let (account, id) = (&connection.account_id, &connection.connection_id);
+        let auth_id = connection.auth_id.as_ref().ok_or_else(not_found)?;
+        let found = self.database.auths().get(account, id, auth_id).await;
+        let (auth, secrets) = found.map_err(|error| storage(&error))?.ok_or_else(not_found)?;
+        let mut credentials = match self.reveal(connection, &auth, secrets).await {
+            Ok(stored) if keep => stored,
+            Err(error) if error.kind == ErrorKind::Unavailable => return Err(error),
+            _ => Credentials::default(),
+        };
+        credentials.access_token = Some(grant.access_token.clone());
+        if let Some(token) = &grant.refresh_token {
+            credentials.refresh_token = Some(token.clone());
+        }
+        let sealed = self.vault.seal(account, id, &credentials).await;
+        Ok((auth, sealed.map_err(|error| locked(&error))?))
+    }
+
+    /// Renews the rotating tokens that nobody used for twenty days, so that idle connections do not die.
+    ///
+    /// # Errors
+    /// When the table is out of reach; connections that cannot be renewed are counted instead.
+    pub async fn keep_alive(&self) -> std::result::Result<KeptAlive, DatabaseError> {
+        let since = self.refresher.idle_since();
+        let mut kept = KeptAlive::default();
+        for auth in self.database.auths().idle_since(since).await? {
+            let Ok(platform) = self.platform(&auth.platform_id).await else {
+                continue;
+            };
+            if !platform.oauth.as_ref().is_some_and(|oauth| oauth.rotates) {
+                continue;
+            }
+            let connections = self.database.connections();
+            let connection = connections.get(&auth.account_id, &auth.connection_id).await?;
+            let in_use = connection.is_some_and(|connection| {
+                matches!(connection.status, ConnectionStatus::Active | ConnectionStatus::Error)
+            });
+            if !in_use {
+                continue;
+            }
+            match self
+                .refresher
+                .renew(&target(&auth, &platform), &Need::Idle(since))
+                .await
+            {
+                Ok(_) => kept.renewed += 1,
+                Err(error) => {
+                    kept.failed += 1;
+                    tracing::warn!(connection_id = %auth.connection_id, %error, "an idle connection could not be renewed");
+                }
+            }
+        }
+        Ok(kept)
     }
 
     /// A connector from credentials that need not be stored yet.
@@ -138,14 +291,28 @@ impl Loader {
         site: Site<'_>,
         credentials: &Credentials,
     ) -> Result<Arc<dyn Connector>> {
+        let tokens = static_tokens(platform, credentials)?;
+        self.build(platform, site, credentials, tokens)
+    }
+
+    fn build(
+        &self,
+        platform: &Platform,
+        site: Site<'_>,
+        credentials: &Credentials,
+        tokens: Arc<dyn TokenSource>,
+    ) -> Result<Arc<dyn Connector>> {
         let base_url = site.base_url.unwrap_or(&platform.api_config.base_url);
         let config = ConnectorConfig {
             connection_id: site.connection_id.clone(),
             base_url: Some(base_url.to_owned()),
             auth_type: site.auth_type,
-            credentials: token_source(platform, credentials)?,
+            credentials: tokens,
             app_id: credentials.get("app_id").map(|id| id.expose().to_owned()),
-            external_app_id: site.external_app_id.map(str::to_owned),
+            external_app_id: site
+                .external_app_id
+                .map(str::to_owned)
+                .or_else(|| external_app_id(credentials)),
             rate_limits: platform.api_config.rate_limits,
             user_host: site
                 .base_url
@@ -182,26 +349,6 @@ impl Loader {
         self.vault.open(account, connection, sealed).await
     }
 
-    /// An account's connection to a service that is no CRM, with its credentials.
-    ///
-    /// # Errors
-    /// As [`Loader::load`].
-    pub async fn service(&self, account: &AccountId, id: &ConnectionId) -> Result<(PlatformConnection, Credentials)> {
-        let found = self.database.connections().get(account, id).await;
-        let connection = found.map_err(|error| storage(&error))?.ok_or_else(not_found)?;
-        if matches!(
-            connection.status,
-            ConnectionStatus::Disconnected | ConnectionStatus::Deleting
-        ) {
-            let message = format!("The connection \"{}\" is switched off", connection.name);
-            return Err(ConnectorError::new(UNKNOWN, ErrorKind::ConnectionDisabled, message));
-        }
-        let (auth, secrets) = self.auth(&connection).await?;
-        let credentials = self.open(&connection, &auth, secrets).await?;
-        self.note_use(&connection, &auth).await;
-        Ok((connection, credentials))
-    }
-
     /// Marks a connection whose credentials the vendor refused.
     ///
     /// # Errors
@@ -212,9 +359,23 @@ impl Loader {
         id: &ConnectionId,
         message: &str,
     ) -> std::result::Result<(), DatabaseError> {
+        self.mark(account, id, ErrorKind::Unauthorized, message).await
+    }
+
+    /// Marks a connection that only the user can mend, by the kind of its error.
+    ///
+    /// # Errors
+    /// When the table is out of reach.
+    pub async fn mark(
+        &self,
+        account: &AccountId,
+        id: &ConnectionId,
+        kind: ErrorKind,
+        message: &str,
+    ) -> std::result::Result<(), DatabaseError> {
         let now = Timestamp::now(&*self.clock);
         let error = ConnectionError {
-            code: ErrorKind::Unauthorized.code().to_owned(),
+            code: kind.code().to_owned(),
             message: message.to_owned(),
             at: now,
         };
@@ -277,6 +438,34 @@ impl Loader {
         Ok(platform)
     }
 
+    /// Reads a connection with its credentials and platform, and checks that all may be used.
+    async fn find(&self, account: &AccountId, id: &ConnectionId) -> Result<Opened> {
+        let connection = self
+            .database
+            .connections()
+            .get(account, id)
+            .await
+            .map_err(|error| storage(&error))?;
+        let connection = connection.ok_or_else(not_found)?;
+        let marked = match connection.status {
+            ConnectionStatus::Active => connection.reauth_required,
+            ConnectionStatus::Error => true,
+            ConnectionStatus::Disconnected | ConnectionStatus::Deleting => {
+                let message = format!("The connection \"{}\" is switched off", connection.name);
+                return Err(ConnectorError::new(UNKNOWN, ErrorKind::ConnectionDisabled, message));
+            }
+        };
+        let (auth, secrets) = self.auth(&connection).await?;
+        let platform = self.platform(&connection.platform_id).await?;
+        Ok(Opened {
+            connection,
+            auth,
+            platform,
+            secrets,
+            marked,
+        })
+    }
+
     async fn auth(&self, connection: &PlatformConnection) -> Result<(PlatformConnectionAuth, StoredSecrets)> {
         let missing = || {
             let message = format!(
@@ -296,8 +485,13 @@ impl Loader {
         }
     }
 
+    async fn open(&self, opened: &Opened) -> Result<Credentials> {
+        self.reveal(&opened.connection, &opened.auth, opened.secrets.clone())
+            .await
+    }
+
     /// The credentials themselves. Plain ones of an earlier version are sealed on the way.
-    async fn open(
+    async fn reveal(
         &self,
         connection: &PlatformConnection,
         auth: &PlatformConnectionAuth,
@@ -332,11 +526,22 @@ impl Loader {
         Ok(plain)
     }
 
-    async fn note_use(&self, connection: &PlatformConnection, auth: &PlatformConnectionAuth) {
+    /// The secret that the connection signs in with: tokens that renew themselves, or what the user pasted.
+    fn tokens(&self, opened: &Opened, credentials: &Credentials) -> Result<Arc<dyn TokenSource>> {
+        if opened.auth.auth_type != AuthType::OAuth2 {
+            return static_tokens(&opened.platform, credentials);
+        }
+        let target = target(&opened.auth, &opened.platform);
+        let held = Held::new(&opened.auth, credentials.clone());
+        Ok(Arc::new(RenewingToken::new(Arc::clone(&self.refresher), target, held)))
+    }
+
+    async fn note_use(&self, opened: &Opened) {
         let now = Timestamp::now(&*self.clock);
+        let auth = &opened.auth;
         let auths = self.database.auths();
         let noted = auths
-            .touch_used(&connection.account_id, &connection.connection_id, &auth.auth_id, now)
+            .touch_used(&auth.account_id, &auth.connection_id, &auth.auth_id, now)
             .await;
         if let Err(error) = noted {
             tracing::debug!(%error, "the use of credentials could not be noted");
@@ -344,14 +549,38 @@ impl Loader {
     }
 }
 
-/// The secret that a platform signs in with: an access token, or a key that the user pasted.
-fn token_source(platform: &Platform, credentials: &Credentials) -> Result<Arc<dyn TokenSource>> {
-    let slug = PLATFORMS
-        .iter()
-        .find(|slug| **slug == platform.slug)
-        .copied()
-        .unwrap_or(UNKNOWN);
+fn site(opened: &Opened) -> Site<'_> {
+    Site {
+        connection_id: &opened.connection.connection_id,
+        auth_type: opened.auth.auth_type,
+        base_url: opened.connection.base_url.as_deref(),
+        external_app_id: opened.connection.external_app_id.as_deref(),
+    }
+}
+
+fn target(auth: &PlatformConnectionAuth, platform: &Arc<Platform>) -> Target {
+    Target {
+        account: auth.account_id.clone(),
+        connection: auth.connection_id.clone(),
+        auth: auth.auth_id.clone(),
+        platform: Arc::clone(platform),
+    }
+}
+
+/// The account at the vendor as pasted credentials name it: GoHighLevel's location, Ontraport's app.
+pub fn external_app_id(credentials: &Credentials) -> Option<String> {
+    ["location_id", "app_id"]
+        .into_iter()
+        .find_map(|key| credentials.get(key))
+        .map(|id| id.expose().to_owned())
+}
+
+/// The secret that a platform signs in with, as it is: an access token, or a key that the user pasted.
+fn static_tokens(platform: &Platform, credentials: &Credentials) -> Result<Arc<dyn TokenSource>> {
+    let slug = known_slug(&platform.slug);
     let token = credentials.access_token.as_ref().or(credentials.api_key.as_ref());
+    // Services have their own names for what they sign in with; their test calls take it by name.
+    let token = token.or_else(|| credentials.extra.values().next().filter(|_| slug == UNKNOWN));
     let token = token.ok_or_else(|| {
         let message = format!(
             "The connection to {} has neither access_token nor api_key",

@@ -23,6 +23,18 @@ use crate::translate::cache::Caches;
 /// The slugs that [`build`] knows.
 pub const PLATFORMS: &[&str] = &["keap", "stripe"];
 
+/// The name in errors of a platform that is no CRM.
+pub(crate) const UNKNOWN: &str = "connection";
+
+/// The slug of a CRM as errors carry it.
+pub(crate) fn known_slug(slug: &str) -> &'static str {
+    PLATFORMS
+        .iter()
+        .find(|known| **known == slug)
+        .copied()
+        .unwrap_or(UNKNOWN)
+}
+
 /// Idle time after which the lock of a contact is dropped; far longer than any call.
 const LOCK_IDLE: Duration = Duration::from_secs(600);
 
@@ -77,14 +89,24 @@ impl Shared {
         })
     }
 
-    /// What connections remember of their CRM.
-    pub fn caches(&self) -> &Caches {
-        &self.caches
+    /// TCP and TLS connections.
+    pub(crate) fn transport(&self) -> &Transport {
+        &self.transport
     }
 
     /// Randomness.
     pub(crate) fn random(&self) -> &dyn Random {
         &*self.random
+    }
+
+    /// How to wait.
+    pub(crate) fn sleeper(&self) -> &dyn Sleeper {
+        &*self.sleeper
+    }
+
+    /// What connections remember of their CRM.
+    pub fn caches(&self) -> &Caches {
+        &self.caches
     }
 
     /// Waits until no other call of this process reads and writes this contact.

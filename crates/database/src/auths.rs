@@ -3,7 +3,9 @@
 use aws_sdk_dynamodb::primitives::Blob;
 use aws_sdk_dynamodb::types::{AttributeValue, TransactWriteItem};
 use mfh_aws::SealedSecrets;
-use mfh_types::{AccountId, AuthId, AuthStatus, ConnectionId, Credentials, PlatformConnectionAuth, Secret, Timestamp};
+use mfh_types::{
+    AccountId, AuthId, AuthStatus, AuthType, ConnectionId, Credentials, PlatformConnectionAuth, Secret, Timestamp,
+};
 
 use crate::expression::{Condition, Update};
 use crate::table::{Item, Table, text};
@@ -127,6 +129,26 @@ impl<'a> Auths<'a> {
         self.table().apply(&[id.as_str()], update).await.map(drop)
     }
 
+    /// The condition under which a refresh may write: the record is as it was read, and nobody has switched it off.
+    fn refreshable(self, account: &AccountId, connection: &ConnectionId, version: u64) -> Condition {
+        self.at_version(account, connection, version)
+            .and("#status = :active")
+            .bind("active", AuthStatus::Active)
+    }
+
+    /// The active OAuth credentials whose refresh token was last renewed before `before` (Unix seconds).
+    ///
+    /// # Errors
+    /// The table cannot be read.
+    pub async fn idle_since(&self, before: i64) -> Result<Vec<PlatformConnectionAuth>, DatabaseError> {
+        let filter = Condition::new("#auth_type = :oauth AND #status = :active")
+            .and("(#last_refresh_at < :before OR (attribute_not_exists(#last_refresh_at) AND #created_at < :before))")
+            .bind("oauth", AuthType::OAuth2)
+            .bind("active", AuthStatus::Active)
+            .bind("before", before);
+        self.table().scan_where(filter).await
+    }
+
     /// Reserves the refresh of credentials of version `expected` until `until` (Unix seconds); tells whether this
     /// caller may refresh them now (`pipeline` §7.4).
     ///
@@ -142,7 +164,7 @@ impl<'a> Auths<'a> {
         now: Timestamp,
     ) -> Result<bool, DatabaseError> {
         let condition = self
-            .at_version(account, connection, expected)
+            .refreshable(account, connection, expected)
             .and("(attribute_not_exists(#refresh_lock_until) OR #refresh_lock_until < :now)")
             .bind("now", now.0.timestamp());
         let update = Update::when(condition)
@@ -165,14 +187,14 @@ impl<'a> Auths<'a> {
         expected: u64,
         now: Timestamp,
     ) -> Result<bool, DatabaseError> {
-        let update = self
-            .replacement(account, connection, secrets, expected, now)
-            .set("last_refresh_at", now.0.timestamp());
+        let condition = self.refreshable(account, connection, expected);
+        let update = replacement(condition, secrets, now).set("last_refresh_at", now.0.timestamp());
         self.table().apply(&[id.as_str()], update).await
     }
 
-    /// Records a failed refresh and ends the reservation; with `reauth_required` the credentials are not used again
-    /// until the user signs in. Tells whether the record still was of version `expected`.
+    /// Records a failed refresh and ends the reservation: another may be tried at `retry_at` (Unix seconds), or, with
+    /// `None`, never, so that the credentials are not used again until the user signs in. Tells whether the record
+    /// still was of version `expected`.
     ///
     /// # Errors
     /// The table cannot be written.
@@ -182,17 +204,18 @@ impl<'a> Auths<'a> {
         connection: &ConnectionId,
         id: &AuthId,
         expected: u64,
-        (reason, reauth_required): (&str, bool),
+        (reason, retry_at): (&str, Option<i64>),
         now: Timestamp,
     ) -> Result<bool, DatabaseError> {
-        let status = reauth_required.then_some(AuthStatus::ReauthRequired);
-        let mut update = Update::when(self.at_version(account, connection, expected))
+        let status = retry_at.is_none().then_some(AuthStatus::ReauthRequired);
+        let mut update = Update::when(self.refreshable(account, connection, expected))
             .set("last_refresh_error", reason)
             .set("updated_at", now.0.timestamp())
             .set_some("status", status)
+            .set_or_remove("refresh_retry_at", retry_at)
             .remove(&["refresh_lock_until", "refresh_lock_owner"])
             .add("refresh_attempts", 1);
-        if reauth_required {
+        if retry_at.is_none() {
             update = update.add("version", 1);
         }
         self.table().apply(&[id.as_str()], update).await
@@ -221,7 +244,7 @@ impl<'a> Auths<'a> {
         expected: u64,
         now: Timestamp,
     ) -> Result<TransactWriteItem, DatabaseError> {
-        let update = self.replacement(account, connection, secrets, expected, now);
+        let update = replacement(self.at_version(account, connection, expected), secrets, now);
         self.table().update_action(&[id.as_str()], update)
     }
 
@@ -235,31 +258,25 @@ impl<'a> Auths<'a> {
         self.table()
             .delete_action(&[id.as_str()], self.belongs_to(account, connection))
     }
+}
 
-    fn replacement(
-        self,
-        account: &AccountId,
-        connection: &ConnectionId,
-        secrets: NewSecrets,
-        expected: u64,
-        now: Timestamp,
-    ) -> Update {
-        let update = Update::when(self.at_version(account, connection, expected));
-        sealed_into(update, &secrets.sealed)
-            .set("status", AuthStatus::Active)
-            .set_or_remove("expires_at", secrets.expires_at)
-            .set_some("scope", secrets.scope)
-            .set_some("token_type", secrets.token_type)
-            .set("refresh_attempts", 0)
-            .set("updated_at", now.0.timestamp())
-            .remove(&[
-                "last_refresh_error",
-                "refresh_lock_until",
-                "refresh_lock_owner",
-                "revoked_at",
-            ])
-            .add("version", 1)
-    }
+/// What new credentials change.
+fn replacement(condition: Condition, secrets: NewSecrets, now: Timestamp) -> Update {
+    sealed_into(Update::when(condition), &secrets.sealed)
+        .set("status", AuthStatus::Active)
+        .set_or_remove("expires_at", secrets.expires_at)
+        .set_some("scope", secrets.scope)
+        .set_some("token_type", secrets.token_type)
+        .set("refresh_attempts", 0)
+        .set("updated_at", now.0.timestamp())
+        .remove(&[
+            "last_refresh_error",
+            "refresh_retry_at",
+            "refresh_lock_until",
+            "refresh_lock_owner",
+            "revoked_at",
+        ])
+        .add("version", 1)
 }
 
 /// Stores sealed credentials and takes the plain columns away.

@@ -1,5 +1,12 @@
 //! Table `connections`, and what is written together with `platform-connection-auths`.
+//!
+//! Names within a platform, and the accounts at a vendor that are signed in to, are unique within an account. Each is
+//! reserved by an item of its own in this table, written with the connection: an index would show a rival too late.
 
+use aws_lc_rs::digest::{SHA256, digest};
+use aws_sdk_dynamodb::types::{AttributeValue, TransactWriteItem};
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use mfh_aws::SealedSecrets;
 use mfh_types::{
     AccountId, AuthId, ConnectionError, ConnectionId, ConnectionStatus, JsonObject, PlatformConnection,
@@ -9,9 +16,34 @@ use mfh_types::{
 use crate::auths::NewSecrets;
 use crate::counters::{Counter, create_counted, delete_counted};
 use crate::expression::{Condition, Update};
-use crate::table::{Query, Table};
+use crate::table::{Item, Query, Table, text};
 use crate::transaction::transact;
 use crate::{Creation, Database, DatabaseError};
+
+/// What became of a new connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Connecting {
+    /// It was stored and counted.
+    Created,
+    /// The account has as many as its plan allows.
+    LimitReached {
+        /// How many it has.
+        used: i64,
+    },
+    /// Another connection of the account has the name, or is signed in to the same account at the vendor.
+    Taken,
+}
+
+/// What became of a new name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Renaming {
+    /// It was stored.
+    Renamed,
+    /// Another connection to the platform has it.
+    Taken,
+    /// The connection is gone, or has another name than it was read with.
+    Changed,
+}
 
 /// A connection that is to be stored with its credentials.
 #[derive(Debug, Clone)]
@@ -122,17 +154,110 @@ impl<'a> Connections<'a> {
         Ok(connections)
     }
 
-    /// Stores a connection with its credentials unless the account has `limit` connections (0 = unlimited).
+    /// Stores a connection with its credentials unless the account has `limit` connections (0 = unlimited), or one
+    /// of the same name or account at the vendor.
     ///
     /// # Errors
     /// The tables cannot be written.
-    pub async fn create(&self, new: NewConnection, limit: u32) -> Result<Creation, DatabaseError> {
+    pub async fn create(&self, new: NewConnection, limit: u32) -> Result<Connecting, DatabaseError> {
         let (connections, auths) = (self.table(), self.0.auths());
-        let writes = vec![
-            connections.put_action(connections.encode(&new.connection)?, connections.absent())?,
+        let connection = &new.connection;
+        let mut writes = vec![
+            connections.put_action(connections.encode(connection)?, connections.absent())?,
             auths.create_action(&new.auth, &new.sealed)?,
         ];
-        create_counted(self.0, &new.connection.account_id, Counter::Connections, limit, writes).await
+        let keys: Vec<String> = [Some(name_key(connection, &connection.name)), identity_key(connection)]
+            .into_iter()
+            .flatten()
+            .collect();
+        for key in &keys {
+            writes.push(self.reserve(key, &connection.connection_id)?);
+        }
+        match create_counted(self.0, &connection.account_id, Counter::Connections, limit, writes).await {
+            Ok(Creation::Created) => Ok(Connecting::Created),
+            Ok(Creation::LimitReached { used }) => Ok(Connecting::LimitReached { used }),
+            Err(DatabaseError::Conflict) => {
+                for key in &keys {
+                    if self.table().get_item(&[key.as_str()]).await?.is_some() {
+                        return Ok(Connecting::Taken);
+                    }
+                }
+                Err(DatabaseError::Conflict)
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Gives a connection another name.
+    ///
+    /// # Errors
+    /// The table cannot be written.
+    pub async fn rename(
+        &self,
+        connection: &PlatformConnection,
+        name: &str,
+        now: Timestamp,
+    ) -> Result<Renaming, DatabaseError> {
+        let id = &connection.connection_id;
+        let unchanged = self
+            .belongs_to(&connection.account_id)
+            .and("#name = :seen")
+            .bind("seen", &connection.name);
+        let change = ConnectionChange {
+            name: Some(name.to_owned()),
+            ..ConnectionChange::default()
+        };
+        let mut writes = vec![
+            self.table()
+                .update_action(&[id.as_str()], change.update(unchanged, now))?,
+        ];
+        let swap = (name_key(connection, &connection.name), name_key(connection, name));
+        writes.extend(self.swap(id, (Some(swap.0), Some(swap.1))).await?);
+        Ok(match transact(&self.0.client, writes).await? {
+            Ok(()) => Renaming::Renamed,
+            Err(refusals) if refusals.refused(0) => Renaming::Changed,
+            Err(_) => Renaming::Taken,
+        })
+    }
+
+    /// Reserves a key for a connection, which may hold it already.
+    fn reserve(self, key: &str, id: &ConnectionId) -> Result<TransactWriteItem, DatabaseError> {
+        let item = Item::from([
+            ("connection_id".to_owned(), AttributeValue::S(key.to_owned())),
+            ("reserved_for".to_owned(), AttributeValue::S(id.to_string())),
+        ]);
+        let free = Condition::new("(attribute_not_exists(#connection_id) OR #reserved_for = :id)").bind("id", id);
+        self.table().put_action(item, free)
+    }
+
+    /// The write that frees a key; none where this connection does not hold it, as those made before there were
+    /// reservations.
+    async fn free(self, key: &str, id: &ConnectionId) -> Result<Option<TransactWriteItem>, DatabaseError> {
+        let held = self.table().get_item(&[key]).await?;
+        if held.as_ref().and_then(|item| text(item, "reserved_for")) != Some(id.as_str()) {
+            return Ok(None);
+        }
+        let own = Condition::new("#reserved_for = :id").bind("id", id);
+        self.table().delete_action(&[key], own).map(Some)
+    }
+
+    /// Frees the old key and reserves the new one, where they differ.
+    async fn swap(
+        self,
+        id: &ConnectionId,
+        (old, new): (Option<String>, Option<String>),
+    ) -> Result<Vec<TransactWriteItem>, DatabaseError> {
+        let mut writes = Vec::new();
+        if old == new {
+            return Ok(writes);
+        }
+        if let Some(key) = new {
+            writes.push(self.reserve(&key, id)?);
+        }
+        if let Some(key) = old {
+            writes.extend(self.free(&key, id).await?);
+        }
+        Ok(writes)
     }
 
     /// Changes a connection and returns it as it is then; `None` when the account has none of this id.
@@ -152,34 +277,45 @@ impl<'a> Connections<'a> {
     }
 
     /// Replaces the credentials after a new sign-in or new keys, and marks the connection as working; `change` adds
-    /// to that. Tells whether it did: not when the credentials are no longer of version `expected`, or are gone.
+    /// to that, except a name. Tells whether it did: not when the credentials are no longer of version `expected`, or
+    /// are gone, or another connection is signed in to the same account at the vendor.
     ///
     /// # Errors
     /// The tables cannot be written.
     pub async fn replace_credentials(
         &self,
-        account: &AccountId,
-        (id, auth): (&ConnectionId, &AuthId),
+        connection: &PlatformConnection,
+        auth: &AuthId,
         secrets: NewSecrets,
         expected: u64,
         change: ConnectionChange,
         now: Timestamp,
     ) -> Result<bool, DatabaseError> {
+        let (account, id) = (&connection.account_id, &connection.connection_id);
+        let mut next = connection.clone();
+        if let Some(user) = &change.external_user_id {
+            next.external_user_id.clone_from(user);
+        }
+        if let Some(app) = &change.external_app_id {
+            next.external_app_id.clone_from(app);
+        }
         let works = ConnectionChange::works(now);
         let change = ConnectionChange {
             status: change.status.or(works.status),
             last_connected: change.last_connected.or(works.last_connected),
             last_error: change.last_error.or(works.last_error),
             reauth_required: change.reauth_required.or(works.reauth_required),
+            name: None,
             ..change
         };
         let update = change.update(self.belongs_to(account), now);
-        let writes = vec![
+        let mut writes = vec![
             self.table().update_action(&[id.as_str()], update)?,
             self.0
                 .auths()
                 .replace_action(account, id, auth, secrets, expected, now)?,
         ];
+        writes.extend(self.swap(id, (identity_key(connection), identity_key(&next))).await?);
         Ok(transact(&self.0.client, writes).await?.is_ok())
     }
 
@@ -192,6 +328,11 @@ impl<'a> Connections<'a> {
             return Ok(false);
         };
         let mut writes = vec![self.table().delete_action(&[id.as_str()], self.belongs_to(account))?];
+        let keys = [Some(name_key(&connection, &connection.name)), identity_key(&connection)];
+        for key in keys.into_iter().flatten() {
+            writes.extend(self.free(&key, id).await?);
+        }
+        let without_credentials = writes.len();
         if let Some(auth) = &connection.auth_id {
             writes.push(self.0.auths().delete_action(account, id, auth)?);
         }
@@ -202,8 +343,31 @@ impl<'a> Connections<'a> {
             return Ok(false);
         }
         // The credentials are gone or another connection's: the connection still goes.
-        writes.truncate(1);
+        writes.truncate(without_credentials);
         let answer = delete_counted(self.0, account, Counter::Connections, writes).await?;
         Ok(answer.is_ok())
     }
+}
+
+/// The key that reserves a name among the connections of an account to a platform, in any case.
+fn name_key(connection: &PlatformConnection, name: &str) -> String {
+    reservation("name", connection, &[&name.to_lowercase()])
+}
+
+/// The key that reserves the account at the vendor that a connection is signed in to, where it is known.
+fn identity_key(connection: &PlatformConnection) -> Option<String> {
+    let user = connection.external_user_id.as_deref()?;
+    let app = connection.external_app_id.as_deref().unwrap_or_default();
+    Some(reservation("identity", connection, &[user, app]))
+}
+
+/// Never the id of a connection: those begin with `connection:`.
+fn reservation(kind: &str, connection: &PlatformConnection, parts: &[&str]) -> String {
+    let mut text = format!("{}\n{}", connection.account_id, connection.platform_id);
+    for part in parts {
+        text.push('\n');
+        text.push_str(part);
+    }
+    let hash = URL_SAFE_NO_PAD.encode(digest(&SHA256, text.as_bytes()));
+    format!("{kind}:{hash}")
 }

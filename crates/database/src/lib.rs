@@ -29,7 +29,7 @@ use mfh_aws::Tables;
 pub use accounts::Accounts;
 pub use api_keys::{ApiKeys, Revocation};
 pub use auths::{Auths, NewSecrets, StoredSecrets};
-pub use connections::{ConnectionChange, Connections, NewConnection};
+pub use connections::{Connecting, ConnectionChange, Connections, NewConnection, Renaming};
 pub use counters::Creation;
 pub use error::DatabaseError;
 pub use executions::{

@@ -297,12 +297,22 @@ impl<'a> Table<'a> {
 
     /// Everything in the table; for small ones.
     pub(crate) async fn scan_all<T: DeserializeOwned>(&self) -> Result<Vec<T>, DatabaseError> {
+        self.scan_where(Condition::default()).await
+    }
+
+    /// Everything in the table for which the filter holds; reads it all.
+    pub(crate) async fn scan_where<T: DeserializeOwned>(&self, filter: Condition) -> Result<Vec<T>, DatabaseError> {
+        let maps = filter.bindings.into_maps(self.name)?;
+        let filter = Some(filter.text).filter(|text| !text.is_empty());
         let mut records = Vec::new();
         let mut start: Option<Item> = None;
         loop {
             let answer = with_retries(|| async {
                 let scan = self.client.scan().table_name(self.name);
-                scan.set_exclusive_start_key(start.clone())
+                scan.set_filter_expression(filter.clone())
+                    .set_expression_attribute_names(maps.names.clone())
+                    .set_expression_attribute_values(maps.values.clone())
+                    .set_exclusive_start_key(start.clone())
                     .send()
                     .await
                     .map_err(|error| DatabaseError::of_call(self.name, &error))

@@ -10,3 +10,4 @@ mod mappings;
 pub mod platform;
 mod private_file;
 pub mod runtime_api;
+mod simulated;

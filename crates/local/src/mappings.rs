@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use mfh_aws::{Queues, Stage};
+use mfh_connectors::Loader;
 use mfh_pipeline::{DeadLetter, DeadLetters, Router, StreamEvent, StreamImage, StreamRecord, Sweeper};
 use mfh_types::HelperType;
 use mfh_worker::{Delivery, DeliveryAttributes, SqsEvent, Worker};
@@ -126,6 +127,20 @@ impl Mappings {
                 match sweeper.sweep().await {
                     Ok(sweep) => tracing::debug!(?sweep, "swept"),
                     Err(error) => tracing::warn!(%error, "the sweep failed"),
+                }
+            }
+        });
+    }
+
+    /// Renews idle rotating tokens every twelve hours.
+    pub fn serve_keep_alive(&mut self, loader: Loader) {
+        self.0.spawn(async move {
+            let mut often = tokio::time::interval(Duration::from_secs(12 * 3_600));
+            loop {
+                often.tick().await;
+                match loader.keep_alive().await {
+                    Ok(kept) => tracing::debug!(?kept, "idle connections were kept alive"),
+                    Err(error) => tracing::warn!(%error, "idle connections could not be kept alive"),
                 }
             }
         });

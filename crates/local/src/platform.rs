@@ -5,12 +5,13 @@ use std::sync::Arc;
 use anyhow::Context;
 use axum::Router;
 use mfh_auth::{AuthState, Limits};
-use mfh_aws::{Queues, Stage, Tables, Vault};
+use mfh_aws::{OAuthClients, Queues, Stage, Tables, Vault};
 use mfh_connectors::{Loader, Shared, TokioSleeper, Transport};
 use mfh_database::{Database, PENDING_SHARDS};
 use mfh_http::{Config, Core, FixedKeys, JwtVerifier};
 use mfh_pipeline::{BurstLimits, DeadLetters, Router as StreamRouter, Sweeper};
-use mfh_simulators::{Keap, keap};
+use mfh_platforms::OAuthSettings;
+use mfh_simulators::{Keap, OAuthProvider, keap, oauth};
 use mfh_types::{Clock, ExecutionStatus, Random, SystemClock, SystemRandom, Timestamp};
 use mfh_worker::{Outputs, Worker};
 
@@ -19,6 +20,7 @@ use crate::cloud::{Cloud, DATA_BUCKET, SECRETS_KEY, STAGE, helper_types, issuer}
 use crate::data_dir::DataDir;
 use crate::gateway;
 use crate::mappings::Mappings;
+use crate::simulated;
 
 /// More requests a minute than this machine can send.
 const UNLIMITED: u64 = 1_000_000_000;
@@ -61,6 +63,10 @@ pub struct Platform {
     pub database: Database,
     /// The simulated Keap account.
     pub keap: Keap,
+    /// The simulated sign-in services.
+    pub providers: Vec<OAuthProvider>,
+    /// Builds connectors, and renews tokens.
+    pub loader: Loader,
     _mappings: Mappings,
     _dir: DataDir,
 }
@@ -88,6 +94,12 @@ impl Platform {
             per_minute: Some(UNLIMITED),
         });
 
+        let providers = oauth::PROFILES
+            .iter()
+            .map(|profile| OAuthProvider::open(profile, Some(&dir.join("oauth")), clock.clone(), random.clone()))
+            .collect::<anyhow::Result<Vec<_>>>()
+            .context("The simulated services in the data folder cannot be opened. Begin anew with --reset")?;
+
         let stage = Stage::new(STAGE);
         let database = Database::new(cloud.clients.dynamodb().clone(), Tables::by_convention(&stage));
         seed_platforms(&database, &url, live, &*clock).await?;
@@ -101,7 +113,11 @@ impl Platform {
             Arc::new(TokioSleeper),
         );
         let vault = Vault::new(cloud.clients.kms().clone(), SECRETS_KEY);
-        let loader = Loader::new(database.clone(), vault, shared, clock.clone());
+        let apps = OAuthClients::new(cloud.clients.ssm().clone(), stage.clone());
+        if !live {
+            simulated::store_clients(cloud.clients.ssm(), &stage, &providers).await?;
+        }
+        let loader = Loader::new(database.clone(), vault, apps, shared, clock.clone());
         let mappings = start_mappings(&cloud, &stage, &database, &loader, &clock, &random);
 
         let keys = serde_json::from_value(cloud.pool.jwks()).context("the keys of the user pool are not valid")?;
@@ -128,36 +144,45 @@ impl Platform {
             },
             api_keys: mfh_api_keys::State::new(core.clone()),
             helpers: mfh_helpers_service::State::new(core.clone(), burst),
-            platforms: mfh_platforms::State::new(core, loader),
+            platforms: mfh_platforms::State::new(core, loader.clone(), oauth_settings(&url)),
         };
-        let router = gateway::router(services, &cloud, &keap);
+        let router = gateway::router(services, &cloud, &keap, &providers);
         Ok(Self {
             router,
             cloud,
             database,
             keap,
+            providers,
+            loader,
             _mappings: mappings,
             _dir: dir,
         })
     }
 }
 
-/// Seeds the platform records; without `live` their addresses lead to the simulators, which know no limits.
+/// Seeds the platform records; without `live` their addresses lead to the simulators.
 async fn seed_platforms(database: &Database, url: &str, live: bool, clock: &dyn Clock) -> anyhow::Result<()> {
-    for mut platform in mfh_platforms::seeds(Timestamp::now(clock)) {
-        if !live {
-            platform.api_config.base_url = format!("{url}/_sim/{}/rest/v2", platform.slug);
-            let limits = &mut platform.api_config.rate_limits;
-            (limits.requests_per_second, limits.requests_per_minute) = (10_000, 0);
-            (limits.requests_per_hour, limits.burst_limit) = (0, 10_000);
+    let mut platforms = mfh_platforms::seeds(Timestamp::now(clock));
+    if !live {
+        for platform in &mut platforms {
+            simulated::redirect(platform, url);
         }
-        database
-            .platforms()
-            .upsert(&platform)
-            .await
-            .context("the platforms cannot be seeded")?;
     }
+    mfh_platforms::seed(database, platforms)
+        .await
+        .context("the platforms cannot be seeded")?;
     Ok(())
+}
+
+/// Sign-ins come back to this machine, and users to the web app that runs beside it.
+fn oauth_settings(url: &str) -> OAuthSettings {
+    let app = std::env::var("APP_URL").ok().filter(|url| !url.is_empty());
+    let app = app.unwrap_or_else(|| "http://localhost:3001".to_owned());
+    OAuthSettings::new(
+        format!("{url}/platforms/oauth/callback"),
+        app.trim_end_matches('/'),
+        &[url],
+    )
 }
 
 /// Ends the leases of the last process: it held the data folder, so none of its workers is alive.
@@ -205,6 +230,7 @@ fn start_mappings(
     let router = StreamRouter::new(database.clone(), sqs.clone(), queues.clone(), clock.clone());
     mappings.serve_router(cloud.dynamodb.clone(), tables.executions, router);
     mappings.serve_sweeper(Sweeper::new(database.clone(), sqs.clone(), queues, clock.clone()));
+    mappings.serve_keep_alive(loader.clone());
     mappings.serve_unread_stream(cloud.dynamodb.clone(), tables.users);
     mappings.serve_time_to_live(cloud.dynamodb.clone());
     mappings

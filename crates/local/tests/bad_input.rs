@@ -13,10 +13,11 @@ use support::description::{Description, Operation, type_of};
 use support::{Raw, Tenant, World};
 
 /// Routes that need no body: an empty one says nothing.
-const BODY_IS_OPTIONAL: [&str; 3] = [
+const BODY_IS_OPTIONAL: [&str; 4] = [
     "POST /helpers/{helper_id}/execute",
     "POST /helper/{identifier}/execute",
     "POST /helper/{api_key}/{identifier}",
+    "POST /platforms/{platform_id}/oauth/start",
 ];
 
 /// Texts that no parameter expects, as they stand in an address.
@@ -97,6 +98,16 @@ fn is_ours(what: &str, answer: &Raw) -> Value {
     assert!(answer.status < 500, "{what}: {answer:?}");
     if matches!(answer.status, 204 | 304) {
         assert!(answer.text.is_empty(), "{what}: {answer:?}");
+        return body;
+    }
+    if answer.status == 302 {
+        // The one answer for browsers: back to a page of the web app.
+        assert!(
+            answer
+                .headers
+                .contains("\"location\": \"http://localhost:3001/connections?oauth=error"),
+            "{what}: {answer:?}"
+        );
         return body;
     }
     let succeeded = answer.status < 300;

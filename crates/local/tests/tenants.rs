@@ -11,7 +11,7 @@ use support::description::{Description, Operation};
 use support::{Tenant, World};
 
 /// The routes that nobody needs to sign in for, beside the health routes.
-const PUBLIC: [&str; 7] = [
+const PUBLIC: [&str; 8] = [
     "POST /auth/register",
     "POST /auth/login",
     "POST /auth/refresh",
@@ -19,6 +19,7 @@ const PUBLIC: [&str; 7] = [
     "POST /auth/mfa",
     "POST /auth/forgot-password",
     "POST /auth/reset-password",
+    "GET /platforms/oauth/callback",
 ];
 
 /// Two tenants of one world, each with one thing of every kind.

@@ -9,9 +9,9 @@ use std::time::Duration;
 use async_trait::async_trait;
 use bytes::Bytes;
 use chrono::{DateTime, TimeDelta};
-use mfh_aws::{Clients, Queues, Stage, Tables, Vault};
+use mfh_aws::{Clients, OAuthClients, Queues, Stage, Tables, Vault};
 use mfh_connectors::{Loader, Shared, Sleeper, Transport};
-use mfh_database::{Claim, Creation, Database, NewConnection, Registration};
+use mfh_database::{Claim, Connecting, Creation, Database, NewConnection, Registration};
 use mfh_local::aws::dynamodb::DynamoDb;
 use mfh_local::aws::http_client::sdk_config;
 use mfh_local::aws::sqs::{NewMessage, QueueCounts, Receive, ReceivedMessage};
@@ -96,7 +96,8 @@ impl Bench {
         let sleeper = Arc::new(Skip(manual.clone()));
         let shared = Shared::new(Transport::new().unwrap(), clock.clone(), random.clone(), sleeper);
         let vault = Vault::new(cloud.clients.kms().clone(), SECRETS_KEY);
-        let loader = Loader::new(database.clone(), vault, shared, clock.clone());
+        let apps = OAuthClients::new(cloud.clients.ssm().clone(), stage());
+        let loader = Loader::new(database.clone(), vault, apps, shared, clock.clone());
         let (account, helper) = plant(&database, &loader, &server, Timestamp::now(&*clock)).await;
         let worker = Worker::new(
             mfh_helpers::find("tag_it").unwrap(),
@@ -288,11 +289,12 @@ impl Bench {
             sleeper,
         );
         let vault = Vault::new(self.cloud.clients.kms().clone(), SECRETS_KEY);
+        let apps = OAuthClients::new(self.cloud.clients.ssm().clone(), stage());
         let worker = Worker::new(
             mfh_helpers::find("tag_it").unwrap(),
             stage(),
             database.clone(),
-            Loader::new(database, vault, shared, clock.clone()),
+            Loader::new(database, vault, apps, shared, clock.clone()),
             self.cloud.clients.sqs().clone(),
             Outputs::new(self.cloud.clients.s3().clone(), DATA_BUCKET),
             clock,
@@ -391,7 +393,7 @@ async fn plant(database: &Database, loader: &Loader, crm: &Server, now: Timestam
         })),
         sealed: loader.seal(&account_id, &connection_id, &credentials).await.unwrap(),
     };
-    assert_eq!(database.connections().create(new, 1).await, Ok(Creation::Created));
+    assert_eq!(database.connections().create(new, 1).await, Ok(Connecting::Created));
 
     let helper: Helper = record(json!({
         "helper_id": "h", "account_id": "a", "created_by": "a", "short_key": "key-h", "name": "h", "description": "",

@@ -11,6 +11,7 @@ pub mod access_log;
 pub mod faults;
 mod journal;
 pub mod keap;
+pub mod oauth;
 #[cfg(feature = "conformance")]
 pub mod openapi;
 mod server;
@@ -18,6 +19,7 @@ pub mod services;
 pub mod stripe;
 
 pub use keap::Keap;
+pub use oauth::OAuthProvider;
 pub use server::Server;
 pub use services::Services;
 pub use stripe::Stripe;

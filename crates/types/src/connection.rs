@@ -235,6 +235,9 @@ pub struct PlatformConnectionAuth {
     /// Unix seconds.
     #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "blank_as_none")]
     pub last_refresh_at: Option<i64>,
+    /// Unix seconds before which no refresh is tried again after one that failed.
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "blank_as_none")]
+    pub refresh_retry_at: Option<i64>,
     /// Why the last refresh failed.
     #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "blank_as_none")]
     pub last_refresh_error: Option<String>,

@@ -39,8 +39,9 @@ pub use oauth_state::OAuthState;
 pub use permissions::{Permission, Permissions, Role};
 pub use plan::{Plan, PlanLimits};
 pub use platform::{
-    ApiConfig, CredentialField, DisplayConfig, InputType, OAuthConfig, Platform, PlatformStatus, RateLimits,
-    TestEndpoint,
+    ApiConfig, BasicAuth, CallMethod, ClientAuth, CredentialField, DisplayConfig, IdentityPaths, InputType,
+    InstallRule, OAuthConfig, Platform, PlatformStatus, RateLimits, RevokeConfig, RevokeStyle, TestCall, TestEndpoint,
+    TestSuccess,
 };
 pub use random::{Random, SeededRandom, SystemRandom};
 pub use secret::Secret;

@@ -18,9 +18,18 @@ pub struct OAuthState {
     /// The connection that is signed in again, if any.
     #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "blank_as_none")]
     pub connection_id: Option<ConnectionId>,
-    /// Where the user goes afterwards.
+    /// Where the user goes when it is done.
     #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "blank_as_none")]
     pub redirect_uri: Option<String>,
+    /// Where the user goes when it fails.
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "blank_as_none")]
+    pub failure_redirect: Option<String>,
+    /// How a new connection is to be called.
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "blank_as_none")]
+    pub name: Option<String>,
+    /// SHA-256 hex of the browser's cookie, compared when the browser sends it back.
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "blank_as_none")]
+    pub nonce_hash: Option<String>,
     /// PKCE verifier.
     #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "blank_as_none")]
     pub code_verifier: Option<String>,

@@ -17,7 +17,79 @@ pub enum PlatformStatus {
     Retired,
 }
 
-/// How a platform does OAuth.
+/// How our client proves itself at a token endpoint.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum ClientAuth {
+    /// `client_id` and `client_secret` in the form.
+    #[default]
+    Body,
+    /// HTTP Basic.
+    Basic,
+}
+
+/// The method of a simple call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(rename_all = "UPPERCASE")]
+pub enum CallMethod {
+    /// Reads.
+    #[default]
+    Get,
+    /// Sends a form, or nothing.
+    Post,
+}
+
+/// What a revocation sends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum RevokeStyle {
+    /// The refresh token in a form, with our client's proof.
+    Client,
+    /// The refresh token in a form, alone.
+    Token,
+    /// Nothing but the access token in `Authorization: Bearer`.
+    Bearer,
+}
+
+/// Where tokens are given back.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+pub struct RevokeConfig {
+    /// The address, always called by POST.
+    pub url: String,
+    /// What it takes.
+    pub style: RevokeStyle,
+}
+
+/// What a sign-in must be, so that we can work with it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+pub struct InstallRule {
+    /// Where the kind of sign-in is told, as in [`IdentityPaths`].
+    pub path: String,
+    /// The one kind that we take; an answer that does not tell passes.
+    pub equals: String,
+    /// What the user is told otherwise.
+    pub message: String,
+}
+
+/// Where a vendor says who signed in: dotted paths into the answer of the token endpoint (`token.hub_id`) or of the
+/// user-info call (`info.account.id`). The first that holds a text or number counts.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(default)]
+pub struct IdentityPaths {
+    /// The person.
+    pub user_id: Vec<String>,
+    /// Their address.
+    pub email: Vec<String>,
+    /// The account at the vendor: tenant, location, portal.
+    pub app_id: Vec<String>,
+    /// Its name.
+    pub app_name: Vec<String>,
+    /// Further facts to show with the connection, by their keys.
+    pub metadata: BTreeMap<String, String>,
+}
+
+/// How a platform does OAuth. Everything in which vendors differ is here, so that sign-in, refresh and revocation
+/// share it (`api-automation` §8.3, `connectors` §4.3).
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct OAuthConfig {
     /// Where the user is sent.
@@ -32,6 +104,36 @@ pub struct OAuthConfig {
     pub scopes: Vec<String>,
     /// Always `code`.
     pub response_type: String,
+    /// Whether the vendor takes PKCE with S256.
+    #[serde(default)]
+    pub pkce: bool,
+    /// Further parameters of the address that the user is sent to.
+    #[serde(default)]
+    pub extra_authorize_params: BTreeMap<String, String>,
+    /// Further parameters of every call of the token endpoint.
+    #[serde(default)]
+    pub extra_token_params: BTreeMap<String, String>,
+    /// How our client proves itself when it exchanges a code, and wherever nothing else is said.
+    #[serde(default)]
+    pub token_auth: ClientAuth,
+    /// How it proves itself when it refreshes, where that differs.
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "blank_as_none")]
+    pub refresh_auth: Option<ClientAuth>,
+    /// Whether every refresh ends the refresh token, so that unused connections have to be kept alive.
+    #[serde(default)]
+    pub rotates: bool,
+    /// How the user-info address is called.
+    #[serde(default)]
+    pub user_info_method: CallMethod,
+    /// Where tokens are given back, if the vendor has such a place.
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "blank_as_none")]
+    pub revoke: Option<RevokeConfig>,
+    /// Who signed in.
+    #[serde(default)]
+    pub identity: IdentityPaths,
+    /// Which sign-ins we take, where not all.
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "blank_as_none")]
+    pub install: Option<InstallRule>,
 }
 
 /// Requests allowed per unit of time; 0 means not stated.
@@ -82,6 +184,50 @@ pub struct TestEndpoint {
     pub auth_format: String,
 }
 
+/// The cheapest authenticated call of a service, which tells whether its credentials work. Its texts may hold
+/// templates such as `{api_key}`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+pub struct TestCall {
+    /// The HTTP method.
+    #[serde(default)]
+    pub method: CallMethod,
+    /// The address.
+    pub url: String,
+    /// Headers.
+    #[serde(default)]
+    pub headers: BTreeMap<String, String>,
+    /// Query parameters.
+    #[serde(default)]
+    pub query: BTreeMap<String, String>,
+    /// The fields of a form; none sends an empty body.
+    #[serde(default)]
+    pub form: BTreeMap<String, String>,
+    /// User name and password of HTTP Basic.
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "blank_as_none")]
+    pub basic: Option<BasicAuth>,
+    /// A member of the JSON answer that must hold this value, for vendors that refuse with 200.
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "blank_as_none")]
+    pub success: Option<TestSuccess>,
+}
+
+/// User name and password of HTTP Basic; both may hold templates.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+pub struct BasicAuth {
+    /// The user name.
+    pub user: String,
+    /// The password.
+    pub password: String,
+}
+
+/// What a good answer of a test call holds.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+pub struct TestSuccess {
+    /// Dotted path of the member.
+    pub path: String,
+    /// Its value, as text.
+    pub equals: String,
+}
+
 /// How the web app draws the platform.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct DisplayConfig {
@@ -125,6 +271,13 @@ pub struct CredentialField {
     pub input_type: InputType,
     /// Whether it must be given.
     pub required: bool,
+    /// What the value begins with, one of these; empty when anything goes.
+    #[serde(
+        default,
+        deserialize_with = "blank_as_default",
+        skip_serializing_if = "Vec::is_empty"
+    )]
+    pub starts_with: Vec<String>,
 }
 
 /// A CRM or service that can be connected.
@@ -164,6 +317,9 @@ pub struct Platform {
     /// Test calls per kind of credential.
     #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "blank_as_none")]
     pub test_endpoints: Option<BTreeMap<String, TestEndpoint>>,
+    /// How its credentials are tried, where it is no CRM.
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "blank_as_none")]
+    pub test: Option<TestCall>,
     /// How the web app draws it.
     #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "blank_as_none")]
     pub display_config: Option<DisplayConfig>,

@@ -170,14 +170,15 @@ pub(crate) async fn services(
         let Some(id) = id.as_str().map(str::trim).filter(|id| !id.is_empty()) else {
             continue;
         };
-        let auth = load(loader, &execution.summary.account_id, id).await;
+        let auth = load(loader, &execution.summary.account_id, id, slug).await;
         let auth = auth.map_err(|error| HelperError::from(error).context(format!("The connection to {slug}")))?;
         services.insert(slug.clone(), auth);
     }
     Ok(services)
 }
 
-async fn load(loader: &Loader, account: &AccountId, id: &str) -> Result<ServiceAuth, ConnectorError> {
+/// One service, with an access token that is good now.
+async fn load(loader: &Loader, account: &AccountId, id: &str, slug: &str) -> Result<ServiceAuth, ConnectorError> {
     let id = ConnectionId::parse(id).map_err(|_| {
         ConnectorError::new(
             "unknown",
@@ -185,13 +186,15 @@ async fn load(loader: &Loader, account: &AccountId, id: &str) -> Result<ServiceA
             "The connection does not exist",
         )
     })?;
-    let (connection, credentials) = loader.service(account, &id).await?;
+    let service = loader.load_service(account, &id, Some(slug)).await?;
+    let mut credentials = service.credentials().clone();
+    if credentials.access_token.is_some() {
+        credentials.access_token = Some(service.tokens().token().await?);
+    }
+    let stored = credentials.get("account_id").map(|id| id.expose().to_owned());
     Ok(ServiceAuth {
-        account_id: credentials
-            .get("account_id")
-            .map(|id| id.expose().to_owned())
-            .or(connection.external_app_id),
-        base_url: connection.base_url,
+        account_id: stored.or_else(|| service.external_app_id().map(str::to_owned)),
+        base_url: service.base_url().map(str::to_owned),
         credentials,
     })
 }

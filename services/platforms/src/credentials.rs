@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use http::StatusCode;
 use mfh_http::{ApiError, ErrorCode, FieldFault};
 use mfh_types::{AuthType, CredentialField, Credentials, InputType, JsonObject, Platform, Secret};
+use url::Url;
 
 use crate::address;
 
@@ -26,6 +27,14 @@ pub(crate) struct Checked {
     pub metadata: JsonObject,
     /// The user's own host, where the platform asks for it.
     pub base_url: Option<String>,
+}
+
+impl Checked {
+    /// The account at the vendor as the credentials name it: a location, an app, or the customer's own host.
+    pub fn external_app_id(&self) -> Option<String> {
+        let host = || Some(Url::parse(self.base_url.as_deref()?).ok()?.host_str()?.to_owned());
+        mfh_connectors::external_app_id(&self.credentials).or_else(host)
+    }
 }
 
 /// How a new connection signs in: by key wherever credentials are given, since OAuth has a flow of its own.
@@ -101,6 +110,8 @@ fn fault(platform: &Platform, field: &CredentialField, value: Option<&Secret>) -
         format!("must have at most {MAX_CHARS} characters")
     } else if text.trim().contains(|c: char| c.is_control() || c.is_whitespace()) {
         "must be one word, without line breaks".to_owned()
+    } else if !field.starts_with.is_empty() && !field.starts_with.iter().any(|start| text.trim().starts_with(start)) {
+        format!("must begin with {}", field.starts_with.join(" or "))
     } else {
         match field.input_type {
             InputType::Url => address::fault(platform, text)?,
@@ -134,7 +145,10 @@ fn accept(platform: &Platform, sent: &Sent) -> Checked {
             InputType::Text => drop(checked.metadata.insert(field.key.clone(), value.expose().into())),
             InputType::Url => {
                 checked.metadata.insert(field.key.clone(), value.expose().into());
-                checked.base_url = Some(address::api_base(platform, value.expose()));
+                // A platform that leads to a simulator on this machine leads nowhere else.
+                if platform.api_config.base_url.starts_with("https://") {
+                    checked.base_url = Some(address::api_base(platform, value.expose()));
+                }
             }
         }
         checked.credentials.set(&field.key, value);
@@ -204,6 +218,7 @@ mod tests {
         assert_eq!(checked.credentials.get("api_key").unwrap().expose(), KEY);
         assert_eq!(checked.credentials.get("app_id").unwrap().expose(), "7_x");
         assert_eq!(checked.base_url.as_deref(), Some("https://acme.acme.com/api/3"));
+        assert_eq!(checked.external_app_id().as_deref(), Some("7_x"));
         assert_eq!(
             Value::Object(checked.metadata),
             json!({"api_url": "https://acme.acme.com/", "api_key_last4": "cdef", "app_id": "7_x"})
@@ -219,6 +234,21 @@ mod tests {
         assert!(refused(json!({"api_url": "https://a.acme.com"})).contains("message: \"API key is required\""));
         assert!(refused(json!({"api_url": "https://10.0.0.1", "api_key": KEY})).contains("credentials.api_url"));
         assert!(refused(json!({"api_url": "https://a.acme.com", "api_key": "a\nb"})).contains("one word"));
+    }
+
+    #[test]
+    fn a_key_of_the_wrong_kind_is_named_by_how_it_must_begin() {
+        let stripe = platform(
+            "api_key",
+            json!([{"key": "api_key", "label": "Secret key", "input_type": "password", "required": true,
+                "starts_with": ["sk_", "rk_"]}]),
+        );
+        let error = check(&stripe, &sent(json!({"api_key": "pk_live_0123456789"}))).unwrap_err();
+        assert!(
+            format!("{error:?}").contains("Secret key must begin with sk_ or rk_"),
+            "{error:?}"
+        );
+        assert!(check(&stripe, &sent(json!({"api_key": "rk_live_0123456789"}))).is_ok());
     }
 
     #[test]

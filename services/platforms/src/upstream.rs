@@ -7,7 +7,7 @@ use std::sync::Arc;
 use http::StatusCode;
 use mfh_connectors::{Connector, ConnectorError, ErrorKind};
 use mfh_http::{ApiError, ErrorCode};
-use mfh_types::{AccountId, ConnectionId};
+use mfh_types::{AccountId, ConnectionId, Platform};
 use serde_json::{Value, json};
 
 use crate::State;
@@ -26,21 +26,53 @@ pub(crate) async fn ask<T, F>(
 where
     F: Future<Output = Result<T, ConnectorError>>,
 {
-    let loader = &state.loader;
-    let answer = match loader.load(account, id).await {
-        Ok(loaded) => question(loaded.connector).await.map(|value| (value, loaded.marked)),
-        Err(error) => Err(error),
+    let (answer, marked) = match state.loader.load(account, id).await {
+        Ok(loaded) => (question(loaded.connector).await, loaded.marked),
+        Err(error) => (Err(error), false),
     };
-    let noted = match &answer {
-        Ok((_, true)) => loader.works(account, id).await,
-        Err(error) if needs_sign_in(error.kind) => loader.refused(account, id, &error.message).await,
+    mark(state, account, id, answer.as_ref().err(), marked).await;
+    answer
+}
+
+/// Asks the vendor whether a stored connection works, and marks it like [`ask`].
+pub(crate) async fn test(
+    state: &State,
+    account: &AccountId,
+    id: &ConnectionId,
+    platform: &Platform,
+) -> Result<(), ConnectorError> {
+    if is_crm(platform) {
+        return ask(state, account, id, |crm| async move { crm.test_connection().await }).await;
+    }
+    let (answer, marked) = match state.loader.load_service(account, id, None).await {
+        Ok(service) => (service.test().await, service.marked()),
+        Err(error) => (Err(error), false),
+    };
+    mark(state, account, id, answer.as_ref().err(), marked).await;
+    answer
+}
+
+/// Whether a connector stands behind the platform.
+pub(crate) fn is_crm(platform: &Platform) -> bool {
+    mfh_connectors::PLATFORMS.contains(&platform.slug.as_str())
+}
+
+async fn mark(state: &State, account: &AccountId, id: &ConnectionId, error: Option<&ConnectorError>, marked: bool) {
+    let noted = match error {
+        None if marked => state.loader.works(account, id).await,
+        Some(error) if needs_sign_in(error.kind) => {
+            let kind = match error.kind {
+                ErrorKind::ConnectionReauthRequired => error.kind,
+                _ => ErrorKind::Unauthorized,
+            };
+            state.loader.mark(account, id, kind, &error.message).await
+        }
         _ => Ok(()),
     };
     // The answer is worth more than the mark, which the next call sets.
     if let Err(error) = noted {
         tracing::warn!(connection_id = %id, %error, "a connection could not be marked");
     }
-    answer.map(|(value, _)| value)
 }
 
 /// Whether only the user can mend this, with new credentials.

@@ -1,4 +1,4 @@
-//! What the three functions around the queues share: clients, tables and logging.
+//! What the functions around the queues share: clients, tables and logging.
 
 use std::sync::Arc;
 

@@ -2,8 +2,8 @@
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use mfh_aws::SealedSecrets;
-use mfh_database::{ConnectionChange, Creation, DatabaseError, NewConnection, NewSecrets, StoredSecrets};
-use mfh_types::{AuthId, AuthStatus, ConnectionError, ConnectionStatus};
+use mfh_database::{Connecting, ConnectionChange, DatabaseError, NewConnection, NewSecrets, Renaming, StoredSecrets};
+use mfh_types::{AuthId, AuthStatus, ConnectionError, ConnectionStatus, PlatformConnection};
 
 use crate::support::*;
 
@@ -38,7 +38,7 @@ fn new(account: &str, name: &str) -> NewConnection {
 async fn with_connection() -> Tested {
     let tested = Tested::with_accounts().await;
     let answer = tested.database.connections().create(new("a", "k"), 1).await;
-    assert_eq!(answer, Ok(Creation::Created));
+    assert_eq!(answer, Ok(Connecting::Created));
     tested
 }
 
@@ -63,14 +63,17 @@ async fn a_connection_comes_with_its_credentials_and_counts() {
     assert_eq!(tested.account().await.usage.connections, 1);
 
     let second = connections.create(new("a", "k2"), 1).await;
-    assert_eq!(second, Ok(Creation::LimitReached { used: 1 }));
+    assert_eq!(second, Ok(Connecting::LimitReached { used: 1 }));
     assert!(
         tested
             .raw(&tested.tables.platform_connection_auths, "auth_id", "auth:k2")
             .await
             .is_none()
     );
-    assert_eq!(connections.create(new("a", "k"), 5).await, Err(DatabaseError::Conflict));
+    assert_eq!(connections.create(new("a", "k"), 5).await, Ok(Connecting::Taken));
+    let mut same_id = new("a", "k");
+    same_id.connection.name = "Another name".to_owned();
+    assert_eq!(connections.create(same_id, 5).await, Err(DatabaseError::Conflict));
 }
 
 #[tokio::test]
@@ -83,7 +86,7 @@ async fn two_connections_at_the_limit_cannot_both_pass() {
     );
     let created = [first.unwrap(), second.unwrap()]
         .iter()
-        .filter(|o| **o == Creation::Created)
+        .filter(|o| **o == Connecting::Created)
         .count();
     assert_eq!(created, 1);
     assert_eq!(connections.list(&account_id("a")).await.unwrap().len(), 1);
@@ -145,8 +148,11 @@ async fn another_account_can_neither_see_nor_change_a_connection() {
     assert_eq!(connections.delete(&b, &k).await, Ok(false));
     let replaced = connections
         .replace_credentials(
-            &b,
-            (&k, &auth_id("k")),
+            &PlatformConnection {
+                account_id: b.clone(),
+                ..connection("a", "k")
+            },
+            &auth_id("k"),
             secrets("x"),
             0,
             ConnectionChange::default(),
@@ -245,15 +251,9 @@ async fn new_credentials_win_only_against_the_version_they_replace() {
         external_app_id: Some(Some("app".to_owned())),
         ..ConnectionChange::default()
     };
+    let before = connections.get(&account, &k).await.unwrap().unwrap();
     let replace = |text: &'static str, version| {
-        connections.replace_credentials(
-            &account,
-            (&k, &auth),
-            secrets(text),
-            version,
-            named.clone(),
-            at(NOW + 7),
-        )
+        connections.replace_credentials(&before, &auth, secrets(text), version, named.clone(), at(NOW + 7))
     };
     assert_eq!(replace("second", 0).await, Ok(true));
     assert_eq!(replace("stale", 0).await, Ok(false));
@@ -289,18 +289,26 @@ async fn one_caller_refreshes_and_the_losers_see_its_version() {
     assert_eq!((record.version, record.last_refresh_at), (1, Some(NOW + 32)));
 
     let failed = auths
-        .refresh_failed(&account, &k, &auth, 1, ("vendor unreachable", false), at(NOW + 40))
+        .refresh_failed(
+            &account,
+            &k,
+            &auth,
+            1,
+            ("vendor unreachable", Some(NOW + 60)),
+            at(NOW + 40),
+        )
         .await;
     assert_eq!(failed, Ok(true));
     let (record, stored) = tested.stored().await;
     assert_eq!((record.status, record.refresh_attempts), (AuthStatus::Active, 1));
+    assert_eq!(record.refresh_retry_at, Some(NOW + 60));
     assert_eq!(
         stored,
         StoredSecrets::Sealed(sealed("second")),
         "tokens are never cleared"
     );
     let refused = auths
-        .refresh_failed(&account, &k, &auth, 1, ("refused", true), at(NOW + 41))
+        .refresh_failed(&account, &k, &auth, 1, ("refused", None), at(NOW + 41))
         .await;
     assert_eq!(refused, Ok(true));
     assert_eq!(tested.stored().await.0.status, AuthStatus::ReauthRequired);
@@ -359,4 +367,80 @@ async fn a_use_is_recorded_every_fifteen_minutes() {
         assert_eq!(tested.stored().await.0.last_used_at, Some(NOW + expected), "at {now}");
     }
     assert_eq!(tested.stored().await.0.version, 0);
+}
+
+fn named(id: &str, name: &str, user: Option<&str>) -> NewConnection {
+    let mut new = new("a", id);
+    new.connection.name = name.to_owned();
+    new.connection.external_user_id = user.map(str::to_owned);
+    new
+}
+
+#[tokio::test]
+async fn of_two_connections_with_one_name_or_one_account_at_the_vendor_only_one_is_made() {
+    let tested = Tested::with_accounts().await;
+    let connections = tested.database.connections();
+    let (first, second) = tokio::join!(
+        connections.create(named("k1", "Main", None), 0),
+        connections.create(named("k2", "MAIN", None), 0)
+    );
+    let mut answers = [first.unwrap(), second.unwrap()];
+    answers.sort_by_key(|answer| *answer == Connecting::Taken);
+    assert_eq!(answers, [Connecting::Created, Connecting::Taken]);
+    assert_eq!(tested.account().await.usage.connections, 1);
+
+    let create = |id: &'static str, name: &'static str| connections.create(named(id, name, Some("u")), 0);
+    assert_eq!(create("k3", "Third").await, Ok(Connecting::Created));
+    assert_eq!(create("k4", "Fourth").await, Ok(Connecting::Taken));
+    assert_eq!(connections.list(&account_id("a")).await.unwrap().len(), 2);
+    // A deletion frees both.
+    assert_eq!(
+        connections.delete(&account_id("a"), &connection_id("k3")).await,
+        Ok(true)
+    );
+    assert_eq!(create("k5", "Third").await, Ok(Connecting::Created));
+}
+
+#[tokio::test]
+async fn a_new_name_frees_the_old_one_and_cannot_be_that_of_another() {
+    let tested = Tested::with_accounts().await;
+    let connections = tested.database.connections();
+    for (id, name) in [("k1", "One"), ("k2", "Two")] {
+        assert_eq!(
+            connections.create(named(id, name, None), 0).await,
+            Ok(Connecting::Created)
+        );
+    }
+    let (account, k1) = (account_id("a"), connection_id("k1"));
+    let one = connections.get(&account, &k1).await.unwrap().unwrap();
+    assert_eq!(connections.rename(&one, "two", at(NOW)).await, Ok(Renaming::Taken));
+    assert_eq!(connections.rename(&one, "ONE", at(NOW)).await, Ok(Renaming::Renamed));
+    assert_eq!(connections.rename(&one, "Uno", at(NOW)).await, Ok(Renaming::Changed));
+    let one = connections.get(&account, &k1).await.unwrap().unwrap();
+    assert_eq!(connections.rename(&one, "Uno", at(NOW)).await, Ok(Renaming::Renamed));
+    assert_eq!(
+        connections.create(named("k3", "One", None), 0).await,
+        Ok(Connecting::Created)
+    );
+}
+
+#[tokio::test]
+async fn only_active_oauth_credentials_that_were_not_renewed_are_idle() {
+    let tested = Tested::with_accounts().await;
+    let connections = tested.database.connections();
+    for name in ["old", "renewed", "dead", "key"] {
+        let mut new = new("a", name);
+        new.auth.auth_type = mfh_types::AuthType::OAuth2;
+        match name {
+            "renewed" => new.auth.last_refresh_at = Some(NOW + 500),
+            "dead" => new.auth.status = AuthStatus::ReauthRequired,
+            "key" => new.auth.auth_type = mfh_types::AuthType::ApiKey,
+            _ => {}
+        }
+        assert_eq!(connections.create(new, 0).await, Ok(Connecting::Created));
+    }
+    let idle = tested.database.auths().idle_since(NOW + 100).await.unwrap();
+    let ids: Vec<&str> = idle.iter().map(|auth| auth.auth_id.as_str()).collect();
+    assert_eq!(ids, ["auth:old"]);
+    assert!(tested.database.auths().idle_since(NOW).await.unwrap().is_empty());
 }

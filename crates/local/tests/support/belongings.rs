@@ -140,6 +140,7 @@ impl Belongings {
             "POST /platforms/{platform_id}/connections" => json!({
                 "name": "Second", "credentials": { "api_key": mfh_simulators::keap::PERSONAL_ACCESS_TOKEN },
             }),
+            "POST /platforms/{platform_id}/oauth/start" => json!({ "name": "Signed in" }),
             "PUT /helpers/{helper_id}" | "PUT /platforms/{platform_id}/connections/{connection_id}" => {
                 json!({ "name": "Renamed" })
             }

@@ -2,4 +2,5 @@
 
 pub(crate) mod connections;
 pub(crate) mod health;
+pub(crate) mod oauth;
 pub(crate) mod platforms;

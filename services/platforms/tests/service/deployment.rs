@@ -50,7 +50,7 @@ async fn every_route_is_deployed_with_its_authorizer() {
     assert_eq!(in_code, deployed());
     let public = in_code.iter().filter(|(_, scheme)| scheme.is_none());
     let public: Vec<&str> = public.map(|((_, path), _)| path.as_str()).collect();
-    assert_eq!(public, ["/platforms/health"]);
+    assert_eq!(public, ["/platforms/health", "/platforms/oauth/callback"]);
 }
 
 #[tokio::test]

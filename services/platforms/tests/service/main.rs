@@ -5,5 +5,6 @@ mod changes;
 mod connecting;
 mod crm;
 mod deployment;
+mod oauth;
 mod platforms;
 mod support;

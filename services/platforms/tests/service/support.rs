@@ -8,16 +8,17 @@ use axum::body::Body;
 use http::{HeaderMap, Method, Request, StatusCode};
 use http_body_util::BodyExt;
 use lambda_http::request::RequestContext;
-use mfh_aws::{Clients, Stage, Tables, Vault};
+use mfh_aws::{Clients, OAuthClients, Stage, Tables, Vault};
 use mfh_connectors::{Loader, Shared, TokioSleeper, Transport};
 use mfh_database::{Database, schema};
 use mfh_http::{Config, Core, FixedKeys, JwtVerifier, finish, openapi};
 use mfh_local::aws::dynamodb::DynamoDb;
 use mfh_local::aws::http_client::sdk_config;
 use mfh_local::aws::kms::KeyService;
+use mfh_local::aws::ssm::ParameterStore;
 use mfh_local::aws::{Endpoint, Service};
-use mfh_platforms::State;
-use mfh_simulators::{Keap, Server};
+use mfh_platforms::{OAuthSettings, State};
+use mfh_simulators::{Keap, OAuthProvider, Server};
 use mfh_types::{Account, Helper, ManualClock, Plan, Random, SystemRandom, Timestamp};
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
@@ -25,6 +26,9 @@ use tempfile::TempDir;
 use tower::ServiceExt;
 
 pub const START: &str = "2026-03-10T00:00:00Z";
+
+/// Where vendors send the browser back to.
+pub const CALLBACK: &str = "https://api.test/platforms/oauth/callback";
 
 /// A token that the simulator accepts.
 pub const TOKEN: &str = mfh_simulators::keap::PERSONAL_ACCESS_TOKEN;
@@ -37,8 +41,11 @@ pub struct App {
     pub core: Arc<Core>,
     pub state: State,
     pub keap: Keap,
+    pub zoom: OAuthProvider,
+    pub clock: Arc<ManualClock>,
     clients: Clients,
     _keap_server: Server,
+    _zoom_server: Server,
     _folder: TempDir,
 }
 
@@ -85,12 +92,19 @@ impl App {
                 Service::Kms,
                 KeyService::open(folder.path(), "000000000000", random.clone()).unwrap(),
             )
+            .with(
+                Service::Ssm,
+                ParameterStore::open(&folder.path().join("ssm"), "000000000000", clock.clone()).unwrap(),
+            )
             .build();
         let clients = Clients::new(sdk_config(endpoint));
         let stage = Stage::new("test");
         schema::create_missing(clients.dynamodb(), &stage).await.unwrap();
         let keap = Keap::open(None, clock.clone(), random.clone()).unwrap();
         let keap_server = keap.start().await.unwrap();
+        let profile = OAuthProvider::profile("zoom").unwrap();
+        let zoom = OAuthProvider::open(profile, None, clock.clone(), random.clone()).unwrap();
+        let zoom_server = zoom.start().await.unwrap();
         let database = Database::new(clients.dynamodb().clone(), Tables::by_convention(&stage));
         let shared = Shared::new(
             Transport::new().unwrap(),
@@ -99,7 +113,8 @@ impl App {
             Arc::new(TokioSleeper),
         );
         let vault = Vault::new(clients.kms().clone(), "alias/test");
-        let loader = Loader::new(database.clone(), vault, shared, clock.clone());
+        let apps = OAuthClients::new(clients.ssm().clone(), stage.clone());
+        let loader = Loader::new(database.clone(), vault, apps, shared, clock.clone());
         let no_keys = Arc::new(FixedKeys(record(json!({"keys": []}))));
         let core = Arc::new(Core {
             database,
@@ -112,17 +127,22 @@ impl App {
                 app_url: "https://app.test".to_owned(),
             },
         });
-        let state = State::new(core.clone(), loader);
+        let settings = OAuthSettings::new(CALLBACK, "https://app.test", &[]);
+        let state = State::new(core.clone(), loader, settings);
         let (router, _) = openapi::split(mfh_platforms::router(state.clone()), "platforms");
         let app = Self {
             router: finish(router),
             core,
             state,
             keap,
+            zoom,
+            clock,
             clients,
             _folder: folder,
             _keap_server: keap_server,
+            _zoom_server: zoom_server,
         };
+        app.store_clients().await;
         app.seed().await;
         for (tenant, role) in [("a", "Owner"), ("b", "Owner"), ("v", "viewer")] {
             app.add_tenant(tenant, role).await;
@@ -130,21 +150,56 @@ impl App {
         app
     }
 
+    /// Our clients at the simulated vendors.
+    async fn store_clients(&self) {
+        let keap = (mfh_simulators::keap::CLIENT_ID, mfh_simulators::keap::CLIENT_SECRET);
+        let zoom = (self.zoom.client_id(), self.zoom.client_secret());
+        for (name, value) in [
+            ("keap/oauth/client_id", keap.0.to_owned()),
+            ("keap/oauth/client_secret", keap.1.to_owned()),
+            ("zoom/oauth/client_id", zoom.0),
+            ("zoom/oauth/client_secret", zoom.1),
+        ] {
+            let put = self
+                .clients
+                .ssm()
+                .put_parameter()
+                .name(format!("/test/platforms/{name}"));
+            put.value(value).r#type("SecureString".into()).send().await.unwrap();
+        }
+    }
+
+    /// Keap and Zoom, whose addresses lead to the simulators, and a platform that is no longer offered.
     async fn seed(&self) {
-        for mut platform in mfh_platforms::seeds(Timestamp::now(&*self.core.clock)) {
-            platform.api_config.base_url = self._keap_server.base_url();
+        let now = Timestamp::now(&*self.core.clock);
+        let seeds = mfh_platforms::seeds(now).into_iter();
+        for mut platform in seeds.filter(|platform| ["keap", "zoom"].contains(&platform.slug.as_str())) {
+            let server = if platform.slug == "keap" {
+                &self._keap_server
+            } else {
+                &self._zoom_server
+            };
+            let turn = |address: &mut String| {
+                let path = address.splitn(4, '/').nth(3).unwrap().trim_start_matches("crm/");
+                *address = format!("{}/{path}", server.origin());
+            };
+            turn(&mut platform.api_config.base_url);
+            platform.test.iter_mut().for_each(|test| turn(&mut test.url));
+            let oauth = platform.oauth.as_mut().unwrap();
+            turn(&mut oauth.auth_url);
+            turn(&mut oauth.token_url);
+            oauth.user_info_url.iter_mut().for_each(&turn);
+            oauth.revoke.iter_mut().for_each(|revoke| turn(&mut revoke.url));
             platform.api_config.rate_limits.requests_per_second = 10_000;
             platform.api_config.rate_limits.burst_limit = 10_000;
             self.core.database.platforms().upsert(&platform).await.unwrap();
         }
-        for (slug, status) in [("zoom", "active"), ("oldcrm", "retired")] {
-            let platform = record(json!({
-                "platform_id": slug, "name": slug.to_uppercase(), "slug": slug, "category": "webinar",
-                "status": status, "api_config": {"base_url": "https://api.example.com", "auth_type": "oauth2"},
-                "created_at": START, "updated_at": START,
-            }));
-            self.core.database.platforms().upsert(&platform).await.unwrap();
-        }
+        let retired = record(json!({
+            "platform_id": "oldcrm", "name": "OLDCRM", "slug": "oldcrm", "category": "webinar", "status": "retired",
+            "api_config": {"base_url": "https://api.example.com", "auth_type": "oauth2"},
+            "created_at": START, "updated_at": START,
+        }));
+        self.core.database.platforms().upsert(&retired).await.unwrap();
     }
 
     async fn add_tenant(&self, tenant: &str, role: &str) {
@@ -181,14 +236,52 @@ impl App {
             body => Body::from(body.to_string()),
         };
         let request = Request::builder().method(method).uri(path).extension(context);
-        let response = self.router.clone().oneshot(request.body(body).unwrap()).await.unwrap();
+        self.send(request.body(body).unwrap()).await
+    }
+
+    async fn send(&self, request: Request<Body>) -> Answer {
+        let response = self.router.clone().oneshot(request).await.unwrap();
         let (parts, body) = response.into_parts();
         let bytes = body.collect().await.unwrap().to_bytes();
         Answer {
             status: parts.status,
             headers: parts.headers,
-            body: serde_json::from_slice(&bytes).unwrap(),
+            body: serde_json::from_slice(&bytes).unwrap_or(Value::Null),
         }
+    }
+
+    /// Begins a sign-in; the answer's data.
+    pub async fn start(&self, tenant: &str, platform: &str, body: Value) -> Value {
+        let answer = self
+            .post(tenant, &format!("/platforms/{platform}/oauth/start"), body)
+            .await;
+        answer.data(200).clone()
+    }
+
+    /// Decides at the vendor; the path and query with which the browser comes back.
+    pub async fn consent(&self, started: &Value) -> String {
+        let no_redirects = reqwest::redirect::Policy::none();
+        let browser = reqwest::Client::builder().redirect(no_redirects).build().unwrap();
+        let answer = browser.get(started["url"].as_str().unwrap()).send().await.unwrap();
+        let location = answer.headers()["location"].to_str().unwrap().to_owned();
+        location.strip_prefix("https://api.test").unwrap().to_owned()
+    }
+
+    /// Comes back from the vendor, as nobody in particular.
+    pub async fn come_back(&self, path: &str, headers: &[(&str, &str)]) -> Answer {
+        let mut request = Request::builder().uri(path);
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        self.send(request.body(Body::empty()).unwrap()).await
+    }
+
+    /// A whole sign-in; the id of the connection.
+    pub async fn signed_in(&self, tenant: &str, platform: &str, body: Value) -> String {
+        let started = self.start(tenant, platform, body).await;
+        let path = self.consent(&started).await;
+        let answer = self.come_back(&path, &[("accept", "application/json")]).await;
+        answer.data(200)["connection_id"].as_str().unwrap().to_owned()
     }
 
     pub async fn get(&self, tenant: &str, path: &str) -> Answer {
@@ -214,6 +307,23 @@ impl App {
             .await;
         let id = answer.data(201)["connection_id"].as_str().unwrap();
         format!("/platforms/keap/connections/{id}")
+    }
+
+    /// Suspends a tenant's membership.
+    pub async fn suspend(&self, tenant: &str) {
+        let value = |text: &str| serde_dynamo::aws_sdk_dynamodb_1::to_attribute_value(text).unwrap();
+        self.clients
+            .dynamodb()
+            .update_item()
+            .table_name("mfh-test-user-accounts")
+            .key("user_id", value(&format!("user:{tenant}")))
+            .key("account_id", value(&format!("account:{tenant}")))
+            .update_expression("SET #status = :status")
+            .expression_attribute_names("#status", "status")
+            .expression_attribute_values(":status", value("suspended"))
+            .send()
+            .await
+            .unwrap();
     }
 
     /// How many items a table has.

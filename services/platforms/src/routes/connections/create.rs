@@ -2,22 +2,22 @@
 
 use axum::extract;
 use http::StatusCode;
-use mfh_database::{Creation, NewConnection};
+use mfh_database::{Connecting, NewConnection};
 use mfh_http::{
     ApiError, Core, Envelope, ErrorBody, ErrorCode, Json, ManageConnections, May, Member, Path, Query, Reply, check,
     created,
 };
 use mfh_types::{
-    AuthId, AuthStatus, AuthType, ConnectionError, ConnectionId, ConnectionStatus, Platform, PlatformConnection,
-    PlatformConnectionAuth, PlatformStatus, Timestamp, blank_as_default,
+    ConnectionError, ConnectionId, ConnectionStatus, PlatformConnection, PlatformStatus, blank_as_default,
 };
 use serde::Deserialize;
 use serde_json::json;
 use utoipa::ToSchema;
 
-use super::{MAX_NAME_CHARS, check_name_is_free, of_account, try_out};
+use super::{MAX_NAME_CHARS, check_name_is_free, name_is_taken, of_account, try_out};
 use crate::State;
-use crate::credentials::{self, Checked, Sent};
+use crate::credentials::{self, Sent};
+use crate::records::{self, Maker};
 use crate::routes::platforms;
 use crate::view::ConnectionView;
 
@@ -88,8 +88,17 @@ pub(crate) async fn create(
     }
     let sealed = state.loader.seal(member.account_id(), &id, &checked.credentials).await;
     let sealed = sealed.map_err(|error| ApiError::unavailable(error.to_string()))?;
-    let auth = new_auth(core, &member, &platform, &id);
-    let mut connection = new_connection(core, &member, &platform, &auth, name, checked);
+    let maker = Maker {
+        account: member.account_id(),
+        user: member.user_id(),
+    };
+    let auth = records::auth(core, maker, &platform, &id, auth_type);
+    let mut connection = PlatformConnection {
+        external_app_id: checked.external_app_id(),
+        credentials_metadata: Some(checked.metadata),
+        base_url: checked.base_url,
+        ..records::connection(core, &auth, name)
+    };
     if mode.skip_test {
         mark_untested(&mut connection);
     }
@@ -101,8 +110,9 @@ pub(crate) async fn create(
         sealed,
     };
     match core.database.connections().create(new, limit).await? {
-        Creation::Created => Ok(created("Connection created successfully", view)),
-        Creation::LimitReached { used } => Err(limit_reached(core, &member, used)),
+        Connecting::Created => Ok(created("Connection created successfully", view)),
+        Connecting::LimitReached { used } => Err(limit_reached(core, &member, used)),
+        Connecting::Taken => Err(name_is_taken(&platform)),
     }
 }
 
@@ -131,68 +141,6 @@ fn limit_reached(core: &Core, member: &Member, used: i64) -> ApiError {
         "plan": plan,
         "upgrade_url": format!("{}/settings?tab=billing", core.config.app_url),
     }))
-}
-
-fn new_auth(core: &Core, member: &Member, platform: &Platform, id: &ConnectionId) -> PlatformConnectionAuth {
-    let now = core.clock.unix();
-    PlatformConnectionAuth {
-        auth_id: AuthId::generate(&*core.clock, &*core.random),
-        connection_id: id.clone(),
-        account_id: member.account_id().clone(),
-        user_id: member.user_id().clone(),
-        platform_id: platform.platform_id.clone(),
-        auth_type: AuthType::ApiKey,
-        status: AuthStatus::Active,
-        version: 1,
-        scope: None,
-        token_type: None,
-        expires_at: None,
-        created_at: now,
-        updated_at: now,
-        last_used_at: None,
-        revoked_at: None,
-        refresh_attempts: 0,
-        last_refresh_at: None,
-        last_refresh_error: None,
-    }
-}
-
-fn new_connection(
-    core: &Core,
-    member: &Member,
-    platform: &Platform,
-    auth: &PlatformConnectionAuth,
-    name: String,
-    checked: Checked,
-) -> PlatformConnection {
-    let now = Timestamp::now(&*core.clock);
-    PlatformConnection {
-        connection_id: auth.connection_id.clone(),
-        account_id: member.account_id().clone(),
-        user_id: member.user_id().clone(),
-        platform_id: platform.platform_id.clone(),
-        name,
-        status: ConnectionStatus::Active,
-        auth_type: auth.auth_type,
-        auth_id: Some(auth.auth_id.clone()),
-        external_user_id: None,
-        external_user_email: None,
-        external_app_id: None,
-        external_app_name: None,
-        credentials_metadata: Some(checked.metadata),
-        base_url: checked.base_url,
-        reauth_required: false,
-        last_error: None,
-        last_connected: Some(now),
-        expires_at: None,
-        last_synced_at: None,
-        sync_status: None,
-        sync_record_counts: None,
-        sync_error: None,
-        version: 1,
-        created_at: now,
-        updated_at: now,
-    }
 }
 
 fn mark_untested(connection: &mut PlatformConnection) {

@@ -2,12 +2,12 @@
 
 use axum::extract;
 use mfh_http::{ApiError, Envelope, ErrorBody, ErrorCode, ManageConnections, May, Path, Query, Reply, ok};
-use mfh_types::{ConnectionId, Helper, HelperId, Timestamp};
+use mfh_types::{ConnectionId, Credentials, Helper, HelperId, Platform, PlatformConnection, Timestamp};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use utoipa::ToSchema;
 
-use super::{Address, find, not_found};
+use super::{Address, find, not_found, of_account};
 use crate::State;
 
 /// How a connection is deleted.
@@ -28,7 +28,7 @@ pub(crate) struct DeletedConnection {
     disabled_helper_ids: Vec<HelperId>,
 }
 
-/// Deletes a connection with its credentials.
+/// Deletes a connection with its credentials, and gives OAuth tokens back to the vendor.
 #[utoipa::path(
     delete,
     path = "/platforms/{platform_id}/connections/{connection_id}",
@@ -55,7 +55,8 @@ pub(crate) async fn delete(
     Query(mode): Query<Mode>,
 ) -> Result<Reply<DeletedConnection>, ApiError> {
     let (account, database) = (member.account_id(), &state.core.database);
-    let (_, connection) = find(&state, account, &address).await?;
+    let (platform, connection) = find(&state, account, &address).await?;
+    let tokens = tokens_to_give_back(&state, &platform, &connection).await?;
     let connection_id = connection.connection_id;
     let helpers = database.helpers();
     let users = helpers.using_connection(account, &connection_id).await?;
@@ -70,6 +71,11 @@ pub(crate) async fn delete(
         return Err(not_found());
     }
     state.loader.shared().caches().forget(&connection_id).await;
+    if let Some(tokens) = tokens
+        && let Err(error) = state.loader.give_back(&platform, &tokens).await
+    {
+        tracing::warn!(%connection_id, %error, "the tokens of a deleted connection could not be given back");
+    }
     Ok(ok(
         "Connection deleted successfully",
         DeletedConnection {
@@ -78,6 +84,29 @@ pub(crate) async fn delete(
             disabled_helper_ids,
         },
     ))
+}
+
+/// The tokens that nobody needs when this connection is gone. Some vendors end all sign-ins of a person with one
+/// token: another connection of the same person keeps them.
+async fn tokens_to_give_back(
+    state: &State,
+    platform: &Platform,
+    connection: &PlatformConnection,
+) -> Result<Option<Credentials>, ApiError> {
+    let Some(person) = &connection.external_user_id else {
+        return Ok(state.loader.revocable(platform, connection).await);
+    };
+    let others = of_account(state, &connection.account_id).await?;
+    let is_shared = others.iter().any(|other| {
+        other.connection_id != connection.connection_id
+            && other.platform_id == connection.platform_id
+            && other.external_user_id.as_ref() == Some(person)
+    });
+    Ok(if is_shared {
+        None
+    } else {
+        state.loader.revocable(platform, connection).await
+    })
 }
 
 fn in_use(active: &[&Helper]) -> ApiError {

@@ -8,6 +8,8 @@ pub(crate) mod list;
 pub(crate) mod test;
 pub(crate) mod update;
 
+use std::sync::Arc;
+
 use http::StatusCode;
 use mfh_connectors::Site;
 use mfh_http::{ApiError, ErrorCode, FieldFault};
@@ -19,7 +21,7 @@ use crate::credentials::Checked;
 use crate::upstream;
 
 /// The longest name.
-const MAX_NAME_CHARS: usize = 100;
+pub(crate) const MAX_NAME_CHARS: usize = 100;
 
 /// Where a connection lies in an address: its platform and its own id.
 pub(crate) type Address = (String, String);
@@ -35,7 +37,7 @@ pub(crate) async fn of_account(state: &State, account: &AccountId) -> Result<Vec
 ///
 /// # Errors
 /// 404 for one that is missing, foreign, being deleted or of another platform, all alike.
-async fn find(
+pub(crate) async fn find(
     state: &State,
     account: &AccountId,
     (platform, id): &Address,
@@ -65,15 +67,16 @@ fn check_name_is_free(
             && own != Some(&connection.connection_id)
             && connection.name.to_lowercase() == name.to_lowercase()
     });
-    if !taken {
-        return Ok(());
-    }
+    if taken { Err(name_is_taken(platform)) } else { Ok(()) }
+}
+
+fn name_is_taken(platform: &Platform) -> ApiError {
     let message = format!(
         "A connection to {} with this name exists; choose another name",
         platform.name
     );
     let fault = FieldFault::new("name", "is taken by another connection");
-    Err(ApiError::conflict(ErrorCode::Conflict, message).fields(vec![fault]))
+    ApiError::conflict(ErrorCode::Conflict, message).fields(vec![fault])
 }
 
 /// Tries credentials at the vendor before anything is stored.
@@ -87,17 +90,23 @@ async fn try_out(
     auth_type: AuthType,
     checked: &Checked,
 ) -> Result<(), ApiError> {
-    let site = Site {
-        connection_id: id,
-        auth_type,
-        base_url: checked.base_url.as_deref(),
-        external_app_id: None,
+    let outcome = async {
+        if !upstream::is_crm(platform) {
+            let service = state
+                .loader
+                .connect_service(&Arc::new(platform.clone()), &checked.credentials)?;
+            return service.test().await;
+        }
+        let site = Site {
+            connection_id: id,
+            auth_type,
+            base_url: checked.base_url.as_deref(),
+            external_app_id: None,
+        };
+        let connector = state.loader.connect(platform, site, &checked.credentials)?;
+        connector.test_connection().await
     };
-    let outcome = match state.loader.connect(platform, site, &checked.credentials) {
-        Ok(connector) => connector.test_connection().await,
-        Err(error) => Err(error),
-    };
-    outcome.map_err(|error| {
+    outcome.await.map_err(|error| {
         let message = format!("Could not connect: {}", error.message);
         ApiError::new(StatusCode::BAD_REQUEST, ErrorCode::UpstreamFailed, message).data(upstream::facts(&error))
     })

@@ -58,7 +58,7 @@ pub(crate) async fn test(
     let account = member.account_id();
     let (platform, connection) = find(&state, account, &address).await?;
     let id = connection.connection_id;
-    upstream::ask(&state, account, &id, |crm| async move { crm.test_connection().await })
+    upstream::test(&state, account, &id, &platform)
         .await
         .map_err(|error| upstream::refusal(&error, "Connection test failed"))?;
     state.loader.works(account, &id).await?;

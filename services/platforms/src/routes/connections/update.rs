@@ -1,17 +1,17 @@
 //! `PUT /platforms/{platform_id}/connections/{connection_id}`.
 
 use axum::extract;
-use mfh_database::{ConnectionChange, NewSecrets};
+use mfh_database::{ConnectionChange, NewSecrets, Renaming};
 use mfh_http::{
     ApiError, Envelope, ErrorBody, ErrorCode, FieldFault, Json, ManageConnections, May, Path, Reply, check, ok,
 };
-use mfh_types::{AuthType, Platform, PlatformConnection, Timestamp, blank_as_default};
+use mfh_types::{AuthId, AuthType, Platform, PlatformConnection, Timestamp, blank_as_default};
 use serde::Deserialize;
 use utoipa::ToSchema;
 
-use super::{Address, MAX_NAME_CHARS, check_name_is_free, find, not_found, of_account, try_out};
+use super::{Address, MAX_NAME_CHARS, check_name_is_free, find, name_is_taken, not_found, of_account, try_out};
 use crate::State;
-use crate::credentials::{self, Sent};
+use crate::credentials::{self, Checked, Sent};
 use crate::view::ConnectionView;
 
 /// A change of a connection; what is not sent stays as it is.
@@ -56,18 +56,22 @@ pub(crate) async fn update(
     let account = member.account_id();
     let (platform, connection) = find(&state, account, &address).await?;
     let name = name(&state, &platform, &connection, request.name).await?;
-    if !credentials::is_unchanged(&request.credentials) {
-        replace(&state, &platform, &connection, name, &request.credentials).await?;
-    } else if name.is_some() {
-        let change = ConnectionChange {
-            name,
-            ..ConnectionChange::default()
-        };
+    let replacement = if credentials::is_unchanged(&request.credentials) {
+        None
+    } else {
+        Some(accepted(&state, &platform, &connection, &request.credentials).await?)
+    };
+    if let Some(name) = name {
         let now = Timestamp::now(&*state.core.clock);
         let connections = state.core.database.connections();
-        connections
-            .update(account, &connection.connection_id, change, now)
-            .await?;
+        match connections.rename(&connection, &name, now).await? {
+            Renaming::Renamed => {}
+            Renaming::Taken => return Err(name_is_taken(&platform)),
+            Renaming::Changed => return Err(modified()),
+        }
+    }
+    if let Some(replacement) = replacement {
+        replace(&state, &connection, replacement).await?;
     }
     let (platform, connection) = find(&state, account, &address).await?;
     let view = ConnectionView::new(connection, Some(&platform));
@@ -93,14 +97,20 @@ async fn name(
     Ok(Some(name))
 }
 
-/// Puts credentials that the vendor accepts in the place of the stored ones.
-async fn replace(
+/// Credentials that the vendor accepts, and those whose place they take.
+struct Replacement {
+    checked: Checked,
+    auth_id: AuthId,
+    version: u64,
+}
+
+/// Checks new credentials and tries them at the vendor; nothing is stored yet.
+async fn accepted(
     state: &State,
     platform: &Platform,
     connection: &PlatformConnection,
-    name: Option<String>,
     sent: &Sent,
-) -> Result<(), ApiError> {
+) -> Result<Replacement, ApiError> {
     if connection.auth_type == AuthType::OAuth2 {
         let fault = FieldFault::new("credentials", "cannot be set on a connection that signs in by OAuth");
         return Err(ApiError::bad_request("Connect it again by the OAuth flow of this platform").fields(vec![fault]));
@@ -116,9 +126,18 @@ async fn replace(
     let auth_id = connection.auth_id.as_ref().ok_or_else(gone)?;
     let stored = state.core.database.auths().get(account, id, auth_id).await?;
     let (auth, _) = stored.ok_or_else(gone)?;
-
     try_out(state, platform, id, connection.auth_type, &checked).await?;
-    let sealed = state.loader.seal(account, id, &checked.credentials).await;
+    Ok(Replacement {
+        checked,
+        auth_id: auth_id.clone(),
+        version: auth.version,
+    })
+}
+
+/// Puts accepted credentials in the place of the stored ones.
+async fn replace(state: &State, connection: &PlatformConnection, new: Replacement) -> Result<(), ApiError> {
+    let (account, id) = (&connection.account_id, &connection.connection_id);
+    let sealed = state.loader.seal(account, id, &new.checked.credentials).await;
     let secrets = NewSecrets {
         sealed: sealed.map_err(|error| ApiError::unavailable(error.to_string()))?,
         expires_at: None,
@@ -126,15 +145,15 @@ async fn replace(
         token_type: None,
     };
     let change = ConnectionChange {
-        name,
-        credentials_metadata: Some(Some(checked.metadata)),
-        base_url: Some(checked.base_url),
+        external_app_id: Some(new.checked.external_app_id()),
+        credentials_metadata: Some(Some(new.checked.metadata)),
+        base_url: Some(new.checked.base_url),
         ..ConnectionChange::default()
     };
     let now = Timestamp::now(&*state.core.clock);
     let connections = state.core.database.connections();
     let replaced = connections
-        .replace_credentials(account, (id, auth_id), secrets, auth.version, change, now)
+        .replace_credentials(connection, &new.auth_id, secrets, new.version, change, now)
         .await?;
     if !replaced {
         let still_there = connections.get(account, id).await?.is_some();
@@ -148,6 +167,6 @@ async fn replace(
 fn modified() -> ApiError {
     ApiError::conflict(
         ErrorCode::Conflict,
-        "The credentials were changed at the same time: load the connection again, then repeat your change",
+        "The connection was changed at the same time: load the connection again, then repeat your change",
     )
 }

@@ -79,6 +79,7 @@ impl Stage {
             credentials: Arc::new(StaticToken::new("keap", Secret::new(PERSONAL_ACCESS_TOKEN))),
             app_id: None,
             external_app_id: None,
+            user_host: false,
             rate_limits: RateLimits::default(),
             throttle_key: None,
             shared: Shared::new(

@@ -97,6 +97,10 @@ pub(crate) struct Fault {
     pub(crate) code: Option<String>,
     /// The vendor's explanation.
     pub(crate) message: Option<String>,
+    /// What is wrong, where the body says it more exactly than the status.
+    pub(crate) kind: Option<ErrorKind>,
+    /// The contact that exists already.
+    pub(crate) contact_id: Option<String>,
 }
 
 /// What differs between vendors below the level of operations.
@@ -107,6 +111,8 @@ pub(crate) struct Vendor {
     pub(crate) authorize: Authorize,
     /// Reads the headers that tell what is left of a quota.
     pub(crate) quota: fn(&HeaderMap) -> Option<Quota>,
+    /// Reads how long to wait after a 429 that has no `Retry-After`.
+    pub(crate) reset: fn(&HeaderMap) -> Option<Duration>,
     /// Reads the body of a failed answer.
     pub(crate) fault: fn(&[u8]) -> Fault,
 }
@@ -129,18 +135,22 @@ pub(crate) struct Call {
     body: Option<Body>,
     idempotency_key: Option<String>,
     repeatable: bool,
+    /// It changes nothing.
+    reads: bool,
     subject: &'static str,
 }
 
 impl Call {
     pub(crate) fn get(template: &'static str, segments: &[&str]) -> Self {
-        let mut call = Self::new(Method::GET, template, segments);
-        call.repeatable = true;
-        call
+        Self::new(Method::GET, template, segments).reading()
     }
 
     pub(crate) fn post(template: &'static str, segments: &[&str]) -> Self {
         Self::new(Method::POST, template, segments)
+    }
+
+    pub(crate) fn put(template: &'static str, segments: &[&str]) -> Self {
+        Self::new(Method::PUT, template, segments)
     }
 
     pub(crate) fn patch(template: &'static str, segments: &[&str]) -> Self {
@@ -160,6 +170,7 @@ impl Call {
             body: None,
             idempotency_key: None,
             repeatable: false,
+            reads: false,
             subject: "record",
         }
     }
@@ -167,6 +178,13 @@ impl Call {
     /// Sending it twice has the effect of sending it once.
     pub(crate) fn repeatable(mut self) -> Self {
         self.repeatable = true;
+        self
+    }
+
+    /// It only asks, whatever its method.
+    pub(crate) fn reading(mut self) -> Self {
+        self.repeatable = true;
+        self.reads = true;
         self
     }
 
@@ -234,6 +252,13 @@ fn fill(template: &str, segments: &[&str]) -> std::result::Result<String, &'stat
 pub(crate) struct Answer {
     pub(crate) status: StatusCode,
     body: Vec<u8>,
+}
+
+impl Answer {
+    /// Whether it says nothing at all.
+    pub(crate) fn is_blank(&self) -> bool {
+        self.body.trim_ascii().is_empty()
+    }
 }
 
 /// A failed try, and what that says about another one.
@@ -498,7 +523,9 @@ impl HttpClient {
             self.config.throttle.observe(quota);
         }
         let status = response.status();
-        let retry_after = self.retry_after(response.headers());
+        let reset =
+            || (self.config.vendor.reset)(response.headers()).filter(|_| status == StatusCode::TOO_MANY_REQUESTS);
+        let retry_after = self.retry_after(response.headers()).or_else(reset);
         let body = self.read(call, response).await;
         if status.is_success() {
             let body = body?;
@@ -587,10 +614,13 @@ impl HttpClient {
         let (kind, repeat) = classify(status);
         let hide = |text: &str| mask(text, token);
         let fault = (self.config.vendor.fault)(body);
+        // Only a refusal has reasons to tell apart; an outage stays one whatever its body says.
+        let kind = fault.kind.filter(|_| repeat == Repeat::Never).unwrap_or(kind);
         let said = fault.message.map(|text| cut(&hide(&text), VENDOR_TEXT));
         let mut error = self.error(kind, self.explain(call, kind, status, said.as_deref()));
         error.status = Some(status.as_u16());
         error.retry_after = retry_after;
+        error.contact_id = fault.contact_id;
         error.vendor_code = fault.code.map(|code| cut(&hide(&code), 60));
         if repeat == Repeat::IfRepeatable {
             error.outcome = sent(call);
@@ -669,9 +699,15 @@ impl HttpClient {
 }
 
 fn vendor_request_id(response: &reqwest::Response) -> Option<&str> {
-    ["x-request-id", "request-id", "x-correlation-id", "x-amzn-requestid"]
-        .into_iter()
-        .find_map(|name| response.headers().get(name)?.to_str().ok())
+    [
+        "x-request-id",
+        "request-id",
+        "x-correlation-id",
+        "x-hubspot-correlation-id",
+        "x-amzn-requestid",
+    ]
+    .into_iter()
+    .find_map(|name| response.headers().get(name)?.to_str().ok())
 }
 
 /// Whether an address is https (or http on this machine) and nothing but a place.
@@ -710,7 +746,7 @@ fn classify(status: StatusCode) -> (ErrorKind, Repeat) {
 
 /// What is known of a write that reached the vendor and got no clear answer; a read changes nothing.
 fn sent(call: &Call) -> WriteOutcome {
-    if call.method == Method::GET {
+    if call.reads {
         WriteOutcome::NotApplied
     } else {
         WriteOutcome::Unknown

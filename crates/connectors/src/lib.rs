@@ -1,14 +1,18 @@
 //! One interface to the CRMs, so that a helper never thinks about which one is behind it.
 
+mod activecampaign;
 mod connector;
 mod cursor;
 mod error;
+mod gohighlevel;
 mod http;
+mod hubspot;
 mod keap;
 mod loader;
 mod mask;
 mod model;
 pub mod oauth;
+mod ontraport;
 mod question;
 mod rate;
 mod registry;

@@ -4,6 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use chrono::{DateTime, Utc};
 use http::HeaderMap;
 use mfh_database::Database;
 use mfh_types::{AuthType, Clock, ConnectionId, Random, RateLimits};
@@ -11,17 +12,21 @@ use moka::future::Cache;
 use tokio::sync::{Mutex, OwnedMutexGuard};
 use url::Url;
 
+use crate::activecampaign::ActiveCampaign;
 use crate::connector::{Connector, Result};
 use crate::error::{ConnectorError, ErrorKind};
+use crate::gohighlevel::GoHighLevel;
 use crate::http::{HttpClient, HttpConfig, TokenSource, Transport, Vendor};
+use crate::hubspot::HubSpot;
 use crate::keap::Keap;
+use crate::ontraport::Ontraport;
 use crate::rate::{AppQuota, Sleeper, Throttles};
 use crate::stripe::Stripe;
 use crate::translate::Translated;
 use crate::translate::cache::Caches;
 
 /// The slugs that [`build`] knows.
-pub const PLATFORMS: &[&str] = &["keap", "stripe"];
+pub const PLATFORMS: &[&str] = &["activecampaign", "gohighlevel", "hubspot", "keap", "ontraport", "stripe"];
 
 /// The name in errors of a platform that is no CRM.
 pub(crate) const UNKNOWN: &str = "connection";
@@ -107,6 +112,11 @@ impl Shared {
     /// What connections remember of their CRM.
     pub fn caches(&self) -> &Caches {
         &self.caches
+    }
+
+    /// The time by the clock of the process.
+    pub(crate) fn now(&self) -> DateTime<Utc> {
+        self.clock.now()
     }
 
     /// Waits until no other call of this process reads and writes this contact.
@@ -213,8 +223,12 @@ pub fn build(slug: &str, config: ConnectorConfig) -> Result<Arc<dyn Connector>> 
     let connection = config.connection_id.clone();
     let caches = config.shared.caches.clone();
     match slug {
+        "activecampaign" => Ok(Arc::new(Translated::new(ActiveCampaign::new(config)?, connection, caches))),
+        "hubspot" => Ok(Arc::new(Translated::new(HubSpot::new(config)?, connection, caches))),
+        "gohighlevel" => Ok(Arc::new(Translated::new(GoHighLevel::new(config)?, connection, caches))),
         "stripe" => Ok(Arc::new(Stripe::new(config)?)),
         "keap" => Ok(Arc::new(Translated::new(Keap::new(config)?, connection, caches))),
+        "ontraport" => Ok(Arc::new(Translated::new(Ontraport::new(config)?, connection, caches))),
         _ => Err(ConnectorError::new(
             "unknown",
             ErrorKind::NotConfigured,

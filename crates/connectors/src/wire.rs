@@ -1,5 +1,6 @@
 //! Lenient readers of vendors' JSON: numbers as texts, texts as numbers, `null` for nothing.
 
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 
@@ -37,9 +38,35 @@ where
     Ok(Option::deserialize(deserializer)?.unwrap_or_default())
 }
 
+/// A list of records; members that are none are dropped, and anything but a list is an empty one.
+pub(crate) fn list<'de, D, T>(deserializer: D) -> Result<Vec<T>, D::Error>
+where
+    D: Deserializer<'de>,
+    T: DeserializeOwned,
+{
+    let Value::Array(members) = Value::deserialize(deserializer)? else {
+        return Ok(Vec::new());
+    };
+    Ok(members.into_iter().filter_map(record).collect())
+}
+
+/// A record; absent when it is none.
+pub(crate) fn object<'de, D, T>(deserializer: D) -> Result<Option<T>, D::Error>
+where
+    D: Deserializer<'de>,
+    T: DeserializeOwned,
+{
+    Ok(record(Value::deserialize(deserializer)?))
+}
+
 /// A text that is not blank.
 pub(crate) fn filled(text: Option<&String>) -> Option<String> {
     text.filter(|text| !text.trim().is_empty()).cloned()
+}
+
+/// A list is no record, although its members could be read in the order of a record's.
+fn record<T: DeserializeOwned>(value: Value) -> Option<T> {
+    value.is_object().then(|| serde_json::from_value(value).ok())?
 }
 
 fn plain(value: Value) -> Option<String> {

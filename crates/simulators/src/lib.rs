@@ -8,18 +8,26 @@
 //! `POST /_reset`, `GET|POST|DELETE /_control/faults` and `POST /_control/limits`, all without a token.
 
 pub mod access_log;
+pub mod activecampaign;
 pub mod faults;
+pub mod gohighlevel;
+pub mod hubspot;
 mod journal;
 pub mod keap;
 pub mod oauth;
+pub mod ontraport;
 #[cfg(feature = "conformance")]
 pub mod openapi;
 mod server;
 pub mod services;
 pub mod stripe;
 
+pub use activecampaign::ActiveCampaign;
+pub use gohighlevel::GoHighLevel;
+pub use hubspot::HubSpot;
 pub use keap::Keap;
 pub use oauth::OAuthProvider;
+pub use ontraport::Ontraport;
 pub use server::Server;
 pub use services::Services;
 pub use stripe::Stripe;

@@ -687,10 +687,12 @@ pub(crate) fn fault(body: &[u8]) -> Fault {
         Some(fault) => Fault {
             code: fault.detail.errorcode,
             message: fault.faultstring,
+            ..Fault::default()
         },
         None => Fault {
             code: failure.code,
             message: failure.message,
+            ..Fault::default()
         },
     }
 }

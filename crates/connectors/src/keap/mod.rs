@@ -38,7 +38,7 @@ use crate::model::{
 use crate::question::Question;
 use crate::registry::{ConnectorConfig, Shared};
 use crate::translate::Dialect;
-use crate::translate::codec::rfc3339;
+use crate::translate::codec::{Choices, rfc3339};
 use crate::translate::names::StandardField;
 use crate::wire::filled;
 
@@ -58,6 +58,7 @@ const VENDOR: Vendor = Vendor {
     name: NAME,
     authorize: auth::authorize,
     quota: auth::quota,
+    reset: |_| None,
     fault: map::fault,
 };
 
@@ -425,7 +426,7 @@ impl Dialect for Keap {
         map::standard_fields()
     }
 
-    fn to_wire(&self, data_type: DataType, value: Value) -> std::result::Result<Value, String> {
+    fn to_wire(&self, data_type: DataType, value: Value, _: Choices<'_>) -> std::result::Result<Value, String> {
         map::to_wire(data_type, value)
     }
 }

@@ -43,6 +43,18 @@ impl<'a> Choices<'a> {
         self.labels.get(index).map(String::as_str)
     }
 
+    /// The vendor's id of the choice with exactly this label.
+    pub(crate) fn id_of(&self, label: &str) -> Option<&'a str> {
+        let index = self.labels.iter().position(|known| known == label)?;
+        self.ids.get(index).map(String::as_str).filter(|id| !id.is_empty())
+    }
+
+    /// The label of the choice with exactly this id.
+    pub(crate) fn label_of(&self, id: &str) -> Option<&'a str> {
+        let index = self.ids.iter().position(|known| known == id)?;
+        self.labels.get(index).map(String::as_str)
+    }
+
     fn expected(&self) -> String {
         let listed = self.labels.iter().take(LISTED).map(String::as_str);
         let more = if self.labels.len() > LISTED { ", …" } else { "" };

@@ -31,11 +31,18 @@ pub(crate) trait Dialect: Connector {
     /// The standard fields that this CRM has.
     fn standard_fields(&self) -> &'static [StandardField];
 
-    /// A value in the CRM's own form; `value` is in the normal form of `data_type` and not `null`.
+    /// A value in the CRM's own form; `value` is in the normal form of `data_type` and not `null`. A label among it is
+    /// one of `choices`, where the field has choices.
     ///
     /// # Errors
     /// What the CRM expects, to complete "… expects".
-    fn to_wire(&self, data_type: DataType, value: Value) -> std::result::Result<Value, String>;
+    fn to_wire(&self, data_type: DataType, value: Value, choices: Choices<'_>) -> std::result::Result<Value, String>;
+
+    /// The inverse: a value that the CRM sent, in a form that [`codec::normalise`] reads.
+    #[allow(clippy::wrong_self_convention, reason = "the counterpart of `to_wire`")]
+    fn from_wire(&self, _data_type: DataType, value: Value, _choices: Choices<'_>) -> Value {
+        value
+    }
 }
 
 /// A field key, resolved.
@@ -80,11 +87,6 @@ impl Field {
             Self::Standard(_) => Choices::default(),
             Self::Custom(field) => Choices::of(field),
         }
-    }
-
-    /// A value of the CRM in its normal form; one that does not fit its type stays as it is.
-    fn read(&self, value: Value) -> Value {
-        codec::normalise(&value, self.data_type(), self.choices()).unwrap_or(value)
     }
 }
 
@@ -221,13 +223,19 @@ impl<D: Dialect> Translated<D> {
         }
         let wire = match codec::normalise(value, field.data_type(), field.choices()) {
             Ok(Value::Null) => Ok(Value::Null),
-            Ok(normal) => self.inner.to_wire(field.data_type(), normal),
+            Ok(normal) => self.inner.to_wire(field.data_type(), normal, field.choices()),
             Err(expected) => Err(expected),
         };
         wire.map_err(|expected| {
             let message = format!("The field \"{}\" expects {expected}", field.name());
             self.error(ErrorKind::InvalidInput, message)
         })
+    }
+
+    /// A value of the CRM in its normal form; one that does not fit its type stays as it is.
+    fn decode(&self, value: Value, data_type: DataType, choices: Choices<'_>) -> Value {
+        let value = self.inner.from_wire(data_type, value, choices);
+        codec::normalise(&value, data_type, choices).unwrap_or(value)
     }
 
     /// Puts custom values under the keys of their definitions, in normal form, and names the tags.
@@ -258,8 +266,8 @@ impl<D: Dialect> Translated<D> {
                 .into_iter()
                 .map(|(id, value)| match by_id.get(id.as_str()) {
                     Some(field) => {
-                        let normal = codec::normalise(&value, field.data_type, Choices::of(field));
-                        (field.key.clone(), normal.unwrap_or(value))
+                        let normal = self.decode(value, field.data_type, Choices::of(field));
+                        (field.key.clone(), normal)
                     }
                     None => (id, value),
                 })
@@ -464,7 +472,8 @@ impl<D: Dialect> Connector for Translated<D> {
         let values = self.inner.get_field_values(contact_id, &wire_keys).await?;
         let answer = fields.iter().map(|(key, field)| {
             let value = values.get(field.wire_key()).cloned().unwrap_or_default();
-            ((*key).to_owned(), field.read(value))
+            let value = self.decode(value, field.data_type(), field.choices());
+            ((*key).to_owned(), value)
         });
         Ok(answer.collect())
     }

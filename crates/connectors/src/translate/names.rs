@@ -142,7 +142,7 @@ pub(crate) fn find_tag<'a>(text: &str, tags: &'a [Tag]) -> Found<'a, Tag> {
     let spelling = normal(text);
     Found::first_of(
         &[
-            &|tag: &Tag| tag.id == text,
+            &|tag: &Tag| tag.id == text || tag.vendor_id.as_deref() == Some(text),
             &|tag: &Tag| tag.name == text,
             &|tag: &Tag| normal(&tag.name) == spelling,
         ],

@@ -1,0 +1,195 @@
+//! The ActiveCampaign connector in front of its simulator.
+
+use std::sync::Arc;
+
+use chrono::TimeDelta;
+use mfh_connectors::{Connector, OptInOutcome, OptInStatus};
+use mfh_simulators::Server;
+use mfh_simulators::activecampaign::{API_KEY, ActiveCampaign as Simulator};
+use mfh_simulators::faults::FaultRule;
+use mfh_types::{Clock, SeededRandom, Timestamp};
+use serde_json::Value;
+
+use crate::support::World;
+use crate::{Seen, Subject};
+
+/// The simulator's lists.
+const NEWSLETTER: u64 = 1;
+const PRODUCT_NEWS: u64 = 2;
+const EVENTS: u64 = 3;
+
+pub struct ActiveCampaign {
+    world: World,
+    simulator: Simulator,
+    server: Server,
+    connector: Arc<dyn Connector>,
+}
+
+impl ActiveCampaign {
+    pub async fn start() -> Self {
+        let world = World::new();
+        let random = Arc::new(SeededRandom::new(2));
+        let simulator = Simulator::open(None, world.clock.clone(), random).unwrap();
+        simulator.log().record_exchanges();
+        let server = simulator.start().await.unwrap();
+        let connector = world.connect("activecampaign", &server.base_url(), API_KEY);
+        Self {
+            world,
+            simulator,
+            server,
+            connector,
+        }
+    }
+}
+
+fn texts(list: &Value, member: &str) -> Vec<String> {
+    let members = list.as_array().unwrap().iter();
+    members
+        .map(|entry| entry[member].as_str().unwrap().to_owned())
+        .collect()
+}
+
+/// Whether a value is one of the numbers that some bodies want as such.
+fn is_id(value: &Value) -> bool {
+    value.is_u64()
+}
+
+impl Subject for ActiveCampaign {
+    fn crm(&self) -> &dyn Connector {
+        &*self.connector
+    }
+
+    fn advance(&self, by: TimeDelta) {
+        self.world.clock.advance(by);
+    }
+
+    fn now(&self) -> Timestamp {
+        Timestamp(self.world.clock.now())
+    }
+
+    fn add_fault(&self, rule: FaultRule) {
+        self.simulator.faults().add(rule);
+    }
+
+    fn requests(&self) -> usize {
+        self.simulator.log().requests().len()
+    }
+
+    async fn seen(&self, contact_id: &str) -> Seen {
+        let url = format!("{}/_state?contact_id={contact_id}", self.server.origin());
+        let answer = reqwest::get(url).await.unwrap();
+        let state: Value = serde_json::from_slice(&answer.bytes().await.unwrap()).unwrap();
+        let names = state["tags"].as_array().unwrap().iter();
+        Seen {
+            tags: names.map(|name| name.as_str().unwrap().to_owned()).collect(),
+            custom_fields: state["custom_fields"].as_object().cloned().unwrap_or_default(),
+            goals: Vec::new(),
+            automations: texts(&state["automations"], "automation"),
+            notes: texts(&state["notes"], "text"),
+        }
+    }
+
+    fn goal(&self) -> (&'static str, &'static str) {
+        ("formcompleted", "mfh")
+    }
+
+    fn automation(&self) -> (&'static str, &'static str) {
+        ("21", "Welcome Series")
+    }
+
+    /// No description of the vendor's may be used, so these are the rules that `connectors` §2.3 states.
+    fn check_traffic(&self) {
+        let exchanges = self.simulator.log().exchanges();
+        assert!(!exchanges.is_empty());
+        for exchange in exchanges {
+            let (request, body) = (&exchange.request, exchange.request_body.unwrap_or_default());
+            let path = request.path.strip_prefix("/api/3").unwrap();
+            let query = request.query.clone().unwrap_or_default();
+            let at = format!("{} {path}?{query} {body}", request.method);
+            assert!(!matches!(request.status, 400 | 405), "{at}: the request is malformed");
+            match (request.method.as_str(), path) {
+                ("POST", "/contactTags") => {
+                    let row = &body["contactTag"];
+                    assert!(is_id(&row["contact"]) && is_id(&row["tag"]), "{at}");
+                }
+                ("POST", "/contactAutomations") => {
+                    let row = &body["contactAutomation"];
+                    assert!(is_id(&row["contact"]) && is_id(&row["automation"]), "{at}");
+                }
+                ("POST", "/contactLists") => {
+                    assert!(
+                        matches!(body["contactList"]["status"].as_str(), Some("1" | "2")),
+                        "{at}"
+                    );
+                    assert!(
+                        body["contactList"].get("sourceid").is_none(),
+                        "{at}: nobody is put back on a list"
+                    );
+                }
+                ("POST", "/notes") => assert_eq!(body["note"]["reltype"], "Subscriber", "{at}"),
+                ("POST", "/contacts" | "/contact/sync") | ("PUT", _) => {
+                    let values = body["contact"]["fieldValues"].as_array().cloned().unwrap_or_default();
+                    assert!(
+                        values
+                            .iter()
+                            .all(|row| row["field"].is_string() && row["value"].is_string()),
+                        "{at}"
+                    );
+                }
+                ("GET", "/contacts") => assert!(query.contains("limit="), "{at}"),
+                ("GET", _) => assert!(body.is_null(), "{at}"),
+                _ => {}
+            }
+        }
+    }
+
+    fn addresses_and_phones(&self) -> (usize, usize) {
+        (1, 1)
+    }
+
+    fn unsearchable(&self) -> &'static [&'static str] {
+        &["", "*", "a b@example.com"]
+    }
+
+    fn knows_order_of_tagging(&self) -> bool {
+        false
+    }
+
+    fn has_tag_categories(&self) -> bool {
+        false
+    }
+
+    fn lacks(&self) -> &'static [&'static str] {
+        &[
+            "address1", "birthday", "city", "country", "email2", "owner_id", "phone2", "state", "timezone", "website",
+            "zip",
+        ]
+    }
+
+    /// Text, long text, date, date and time, one choice, several choices.
+    fn data_types(&self) -> usize {
+        6
+    }
+
+    /// Consent is given per list, and nobody who has left a list is put back on it.
+    async fn consent_steps(&self, contact_id: &str) -> Vec<(bool, OptInOutcome, OptInStatus)> {
+        for (list, status) in [(NEWSLETTER, 1), (PRODUCT_NEWS, 1), (EVENTS, 0)] {
+            self.simulator.subscribe(contact_id, list, status).unwrap();
+        }
+        vec![
+            (true, OptInOutcome::Already, OptInStatus::OptedIn),
+            (false, OptInOutcome::Applied, OptInStatus::OptedOut),
+            (false, OptInOutcome::Already, OptInStatus::OptedOut),
+            (true, OptInOutcome::NotPermitted, OptInStatus::OptedOut),
+        ]
+    }
+
+    /// Notes have no title: it is the first line.
+    fn note(&self, title: &str, body: &str) -> String {
+        if title.is_empty() {
+            body.to_owned()
+        } else {
+            format!("{title}\n{body}")
+        }
+    }
+}

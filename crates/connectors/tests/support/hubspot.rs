@@ -1,0 +1,215 @@
+//! The HubSpot connector in front of its simulator.
+
+use std::sync::Arc;
+
+use chrono::TimeDelta;
+use mfh_connectors::{Connector, CustomField, OptInOutcome, OptInStatus};
+use mfh_simulators::access_log::Exchange;
+use mfh_simulators::faults::FaultRule;
+use mfh_simulators::hubspot::PRIVATE_APP_TOKEN;
+use mfh_simulators::{HubSpot as Simulator, Server};
+use mfh_types::{Clock, SeededRandom, Timestamp};
+use serde_json::Value;
+
+use crate::support::World;
+use crate::{Seen, Subject};
+
+/// The vendor's operations that a connector may use, `*` standing for one segment, and the members that each body must
+/// have (`connectors` §2.5). HubSpot's own descriptions are not licensed for use here.
+const OPERATIONS: &[(&str, &str, &[&str])] = &[
+    ("GET", "/crm/v3/objects/contacts", &[]),
+    ("POST", "/crm/v3/objects/contacts", &["properties", "associations"]),
+    (
+        "POST",
+        "/crm/v3/objects/contacts/search",
+        &["after", "filterGroups", "limit", "properties", "sorts"],
+    ),
+    (
+        "POST",
+        "/crm/v3/objects/contacts/batch/read",
+        &["inputs", "properties", "propertiesWithHistory"],
+    ),
+    ("POST", "/crm/v3/objects/contacts/batch/upsert", &["inputs"]),
+    ("GET", "/crm/v3/objects/contacts/*", &[]),
+    ("PATCH", "/crm/v3/objects/contacts/*", &["properties"]),
+    ("DELETE", "/crm/v3/objects/contacts/*", &[]),
+    ("POST", "/crm/v3/objects/notes", &["properties", "associations"]),
+    ("GET", "/crm/v3/properties/contacts", &[]),
+    ("GET", "/crm/v3/owners", &[]),
+    ("POST", "/crm/v3/lists", &["name", "objectTypeId", "processingType"]),
+    ("POST", "/crm/v3/lists/search", &["additionalProperties"]),
+    ("GET", "/crm/v3/lists/idmapping", &[]),
+    ("GET", "/crm/v3/lists/*/memberships/join-order", &[]),
+    ("PUT", "/crm/v3/lists/*/memberships/add", &[]),
+    ("PUT", "/crm/v3/lists/*/memberships/remove", &[]),
+    ("GET", "/crm/v3/lists/records/0-1/*/memberships", &[]),
+    ("POST", "/crm/v3/lists/records/memberships/batch/read", &["inputs"]),
+    ("POST", "/automation/v2/workflows/*/enrollments/contacts/*", &[]),
+    ("GET", "/automation/v4/flows", &[]),
+    ("POST", "/automation/v4/workflow-id-mappings/batch/read", &["inputs"]),
+    ("GET", "/communication-preferences/v4/definitions", &[]),
+    ("GET", "/communication-preferences/v4/statuses/*", &[]),
+    (
+        "POST",
+        "/communication-preferences/v4/statuses/*",
+        &["channel", "statusState", "subscriptionId"],
+    ),
+    ("GET", "/communication-preferences/v4/statuses/*/unsubscribe-all", &[]),
+    ("POST", "/communication-preferences/v4/statuses/*/unsubscribe-all", &[]),
+];
+
+pub struct HubSpot {
+    pub world: World,
+    pub simulator: Simulator,
+    pub server: Server,
+    pub connector: Arc<dyn Connector>,
+}
+
+impl HubSpot {
+    pub async fn start() -> Self {
+        let world = World::new();
+        let random = Arc::new(SeededRandom::new(2));
+        let simulator = Simulator::open(None, world.clock.clone(), random).unwrap();
+        simulator.log().record_exchanges();
+        let server = simulator.start().await.unwrap();
+        // An access token lives for half an hour, and some tests move the clock further.
+        let connector = world.connect("hubspot", &server.base_url(), PRIVATE_APP_TOKEN);
+        Self {
+            world,
+            simulator,
+            server,
+            connector,
+        }
+    }
+
+    pub async fn state(&self, contact_id: &str) -> Value {
+        let url = format!("{}/_state?contact_id={contact_id}", self.server.origin());
+        let answer = reqwest::get(url).await.unwrap();
+        serde_json::from_slice(&answer.bytes().await.unwrap()).unwrap()
+    }
+}
+
+fn texts(list: &Value, member: &str) -> Vec<String> {
+    let members = list.as_array().unwrap().iter();
+    members
+        .map(|entry| entry[member].as_str().unwrap().to_owned())
+        .collect()
+}
+
+fn fits(template: &str, path: &str) -> bool {
+    let (template, path): (Vec<&str>, Vec<&str>) = (template.split('/').collect(), path.split('/').collect());
+    template.len() == path.len() && template.iter().zip(&path).all(|(a, b)| *a == "*" || a == b)
+}
+
+/// What is wrong with a request, or with the way it was refused.
+fn violation(exchange: &Exchange) -> Option<String> {
+    let request = &exchange.request;
+    let at = format!("{} {}", request.method, request.path);
+    let operation = OPERATIONS
+        .iter()
+        .find(|(method, template, _)| *method == request.method && fits(template, &request.path));
+    let Some((_, _, members)) = operation else {
+        return Some(format!("{at} is no operation"));
+    };
+    let body = exchange.request_body.as_ref();
+    if let Some(missing) = members
+        .iter()
+        .find(|name| body.is_none_or(|body| body.get(**name).is_none()))
+    {
+        return Some(format!("{at} lacks {missing}"));
+    }
+    let said = exchange
+        .response_body
+        .as_ref()
+        .and_then(|body| body["message"].as_str());
+    let malformed = [
+        "Invalid input JSON",
+        "There is no query parameter",
+        "channel is required",
+    ];
+    let said = said.filter(|said| malformed.iter().any(|start| said.starts_with(start)));
+    said.map(|said| format!("{at}: {said}"))
+}
+
+impl Subject for HubSpot {
+    fn crm(&self) -> &dyn Connector {
+        &*self.connector
+    }
+
+    fn advance(&self, by: TimeDelta) {
+        self.world.clock.advance(by);
+    }
+
+    fn now(&self) -> Timestamp {
+        Timestamp(self.world.clock.now())
+    }
+
+    fn add_fault(&self, rule: FaultRule) {
+        self.simulator.faults().add(rule);
+    }
+
+    fn requests(&self) -> usize {
+        self.simulator.log().requests().len()
+    }
+
+    async fn seen(&self, contact_id: &str) -> Seen {
+        let state = self.state(contact_id).await;
+        let names = state["tags"].as_array().unwrap().iter();
+        Seen {
+            tags: names.map(|name| name.as_str().unwrap().to_owned()).collect(),
+            custom_fields: state["properties"].as_object().cloned().unwrap_or_default(),
+            goals: Vec::new(),
+            automations: texts(&state["workflows_entered"], "workflow"),
+            notes: texts(&state["notes"], "text"),
+        }
+    }
+
+    /// HubSpot has no goals.
+    fn goal(&self) -> (&'static str, &'static str) {
+        ("formcompleted", "mfh")
+    }
+
+    fn automation(&self) -> (&'static str, &'static str) {
+        ("4021", "New Lead Nurture")
+    }
+
+    fn check_traffic(&self) {
+        let exchanges = self.simulator.log().exchanges();
+        assert!(!exchanges.is_empty());
+        let violations: Vec<String> = exchanges.iter().filter_map(violation).collect();
+        assert!(violations.is_empty(), "{}", violations.join("\n"));
+    }
+
+    fn has_tag_categories(&self) -> bool {
+        false
+    }
+
+    fn lacks(&self) -> &'static [&'static str] {
+        &["email2", "phone2"]
+    }
+
+    /// Opting out stops all mail, and nobody but the recipient can take that back.
+    async fn consent_steps(&self, _contact_id: &str) -> Vec<(bool, OptInOutcome, OptInStatus)> {
+        vec![
+            (true, OptInOutcome::Applied, OptInStatus::OptedIn),
+            (true, OptInOutcome::Already, OptInStatus::OptedIn),
+            (false, OptInOutcome::Applied, OptInStatus::OptedOut),
+            (false, OptInOutcome::Already, OptInStatus::OptedOut),
+            (true, OptInOutcome::NotPermitted, OptInStatus::OptedOut),
+        ]
+    }
+
+    /// A contact tells only that it wants no mail at all; consent to a subscription stands elsewhere.
+    fn consent_in_contact(&self, status: OptInStatus) -> Option<OptInStatus> {
+        (status == OptInStatus::OptedOut).then_some(status)
+    }
+
+    /// A contact is read with what the account made; the vendor's further properties are read one by one.
+    fn is_in_contact(&self, field: &CustomField) -> bool {
+        field.group_name.as_deref() == Some("demo_fields")
+    }
+
+    fn note(&self, title: &str, body: &str) -> String {
+        format!("{title}\n{body}").trim_start().to_owned()
+    }
+}

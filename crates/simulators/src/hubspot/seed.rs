@@ -1,0 +1,479 @@
+//! The demo account: the same people, lists and workflows every time.
+
+use chrono::{DateTime, Duration, Utc};
+use mfh_types::{Clock, JsonObject, TimestampMs};
+use serde_json::{Value, json};
+
+use super::contact;
+use super::error::ApiError;
+use super::property::{Kind, Origin, Property};
+use super::state::{List, Owner, Processing, Record, State, Subscription, Transaction, Workflow};
+use crate::journal::Row;
+
+/// How many contacts the demo account has.
+pub(crate) const CONTACTS: usize = 200;
+
+/// A seeded contact with several addresses and phones, lists and custom values.
+pub const DEMO_CONTACT_ID: &str = "1001";
+
+/// The subscription that stands for marketing mail.
+pub(crate) const MARKETING: u64 = 7_001;
+
+const FIRST_NAMES: [&str; 20] = [
+    "Amara", "Bastian", "Celia", "Dmitri", "Elena", "Farouk", "Greta", "Hiro", "Imani", "Jonas", "Keiko", "Liam",
+    "Marisol", "Nadia", "Oskar", "Priya", "Quentin", "Rosa", "Soren", "Talia",
+];
+const LAST_NAMES: [&str; 13] = [
+    "Abernathy",
+    "Bergström",
+    "Castellano",
+    "Dunmore",
+    "Fairbanks",
+    "Hashimoto",
+    "Kowalski",
+    "Lindqvist",
+    "Novak",
+    "O'Hara",
+    "Rasmussen",
+    "Vasquez",
+    "Whitfield",
+];
+const COMPANIES: [&str; 8] = [
+    "Northwind Bakery",
+    "Cedar Lane Dental",
+    "Blue Heron Yoga",
+    "Granite Peak Roofing",
+    "Lakeside Tutoring",
+    "Harbor Light Legal",
+    "Redwood Realty",
+    "Willow Creek Spa",
+];
+const JOB_TITLES: [&str; 5] = ["Owner", "Office Manager", "Marketing Lead", "Coach", "Assistant"];
+const CITIES: [(&str, &str, &str); 6] = [
+    ("Chandler", "AZ", "85224"),
+    ("Portland", "OR", "97205"),
+    ("Austin", "TX", "78701"),
+    ("Madison", "WI", "53703"),
+    ("Savannah", "GA", "31401"),
+    ("Boulder", "CO", "80302"),
+];
+const TIME_ZONES: [(&str, &str); 5] = [
+    ("America/Phoenix", "america_slash_phoenix"),
+    ("America/Los_Angeles", "america_slash_los_angeles"),
+    ("America/Chicago", "america_slash_chicago"),
+    ("America/New_York", "america_slash_new_york"),
+    ("America/Port-au-Prince", "america_slash_port_hyphen_au_hyphen_prince"),
+];
+const COLORS: [(&str, &str); 4] = [
+    ("Red", "red"),
+    ("Green", "green"),
+    ("Blue", "blue_1"),
+    ("Yellow", "yellow"),
+];
+const INTERESTS: [(&str, &str); 3] = [
+    ("Coaching", "coaching"),
+    ("Courses", "courses"),
+    ("Live Events", "events"),
+];
+const YES_NO: [(&str, &str); 2] = [("Yes", "true"), ("No", "false")];
+const STAGES: [(&str, &str); 3] = [
+    ("Lead", "lead"),
+    ("Opportunity", "opportunity"),
+    ("Customer", "customer"),
+];
+
+const LISTS: [&str; 30] = [
+    "Prospect",
+    "Lead",
+    "Customer",
+    "Repeat Customer",
+    "VIP",
+    "Former Customer",
+    "Partner",
+    "Churn Risk",
+    "Webinar",
+    "Referral",
+    "Facebook Ad",
+    "Trade Show",
+    "Newsletter",
+    "Podcast",
+    "Cold Outreach",
+    "Coaching",
+    "Online Course",
+    "Consulting",
+    "Workshops",
+    "Membership",
+    "E-books",
+    "Live Events",
+    "Templates",
+    "Opened Last Email",
+    "Clicked Offer",
+    "Booked Call",
+    "No Show",
+    "Abandoned Cart",
+    "Left Review",
+    "Requested Quote",
+];
+
+/// The time of the `index`th seeded record.
+fn seeded_at(index: usize) -> TimestampMs {
+    let start = DateTime::<Utc>::from_timestamp(1_736_150_400, 0).unwrap_or_default();
+    TimestampMs(start + Duration::hours(i64::try_from(index).unwrap_or_default()))
+}
+
+/// The first id of a kind of record.
+pub(crate) fn first_id(kind: &str) -> u64 {
+    match kind {
+        "contact" => 1001,
+        "list" => 101,
+        "note" => 5001,
+        _ => 1,
+    }
+}
+
+/// The four owners; the last is archived.
+pub(crate) fn owners() -> Vec<Owner> {
+    let owner = |id, first_name, last_name, email, archived| Owner {
+        id,
+        first_name,
+        last_name,
+        email,
+        archived,
+        created_at: seeded_at(0),
+    };
+    vec![
+        owner(61, "Dana", "Whitlock", "dana@example.com", false),
+        owner(62, "Miguel", "Ortega", "miguel@example.com", false),
+        owner(63, "Yuki", "Tanabe", "yuki@example.com", false),
+        owner(64, "Ruth", "Osei", "ruth@example.com", true),
+    ]
+}
+
+/// Three workflows for contacts, one of them switched off, and one for deals.
+pub(crate) fn workflows() -> Vec<Workflow> {
+    let workflow = |id, name, is_enabled, object_type_id| Workflow {
+        id,
+        flow_id: id + 900_000,
+        name,
+        is_enabled,
+        object_type_id,
+        created_at: seeded_at(1),
+    };
+    vec![
+        workflow(4021, "New Lead Nurture", true, "0-1"),
+        workflow(4022, "Onboarding", true, "0-1"),
+        workflow(4023, "Win Back", false, "0-1"),
+        workflow(4024, "Deal Follow-up", true, "0-3"),
+    ]
+}
+
+/// Two subscriptions to marketing mail, one of them the vendor's own, and one each for sales and service.
+pub(crate) fn subscriptions() -> Vec<Subscription> {
+    let subscription = |id, name, purpose, is_default, is_internal| Subscription {
+        id,
+        name,
+        purpose,
+        is_default,
+        is_internal,
+        created_at: seeded_at(0),
+    };
+    vec![
+        subscription(MARKETING, "Marketing Information", "Marketing", true, false),
+        subscription(7_002, "One to One", "Sales", true, true),
+        subscription(7_003, "Customer Service Communication", "CustomerSupport", true, false),
+        subscription(7_004, "Partner Offers", "Marketing", false, false),
+    ]
+}
+
+/// Every property of contacts: the vendor's, and custom ones of every type.
+pub(crate) fn properties() -> Vec<Property> {
+    let mut properties = vendor_properties();
+    properties.extend(custom_properties());
+    properties
+}
+
+fn property(name: &'static str, label: &'static str, kind: Kind, form: &'static str, origin: Origin) -> Property {
+    Property {
+        name,
+        label,
+        kind,
+        form,
+        origin,
+        options: Vec::new(),
+        is_money: false,
+        hint: None,
+    }
+}
+
+fn vendor_properties() -> Vec<Property> {
+    use Kind as K;
+    use Origin::{Computed, Hidden, Vendor};
+    let with_options = |property: Property, options: &[(&'static str, &'static str)]| Property {
+        options: options.to_vec(),
+        ..property
+    };
+    vec![
+        property("firstname", "First Name", K::String, "text", Vendor),
+        property("lastname", "Last Name", K::String, "text", Vendor),
+        property("email", "Email", K::String, "text", Vendor),
+        property("phone", "Phone Number", K::String, "phonenumber", Vendor),
+        property("mobilephone", "Mobile Phone Number", K::String, "phonenumber", Vendor),
+        property("fax", "Fax Number", K::String, "text", Vendor),
+        property("company", "Company Name", K::String, "text", Vendor),
+        property("jobtitle", "Job Title", K::String, "text", Vendor),
+        property("website", "Website URL", K::String, "text", Vendor),
+        property("date_of_birth", "Date of birth", K::String, "text", Vendor),
+        property("address", "Street Address", K::String, "text", Vendor),
+        property("city", "City", K::String, "text", Vendor),
+        property("state", "State/Region", K::String, "text", Vendor),
+        property("zip", "Postal Code", K::String, "text", Vendor),
+        property("country", "Country/Region", K::String, "text", Vendor),
+        property("industry", "Industry", K::String, "text", Vendor),
+        with_options(
+            property("hs_timezone", "Time Zone", K::Enumeration, "select", Vendor),
+            &TIME_ZONES,
+        ),
+        with_options(
+            property("lifecyclestage", "Lifecycle Stage", K::Enumeration, "radio", Vendor),
+            &STAGES,
+        ),
+        property("hubspot_owner_id", "Contact owner", K::Enumeration, "select", Vendor),
+        property("createdate", "Create Date", K::Datetime, "date", Computed),
+        property("lastmodifieddate", "Last Modified Date", K::Datetime, "date", Computed),
+        property("hs_object_id", "Record ID", K::Number, "number", Computed),
+        property(
+            "hs_email_optout",
+            "Unsubscribed from all email",
+            K::Bool,
+            "booleancheckbox",
+            Computed,
+        ),
+        property(
+            "hs_additional_emails",
+            "Additional email addresses",
+            K::Enumeration,
+            "checkbox",
+            Computed,
+        ),
+        property(
+            "hs_email_last_open_date",
+            "Last marketing email open date",
+            K::Datetime,
+            "date",
+            Computed,
+        ),
+        property("hs_is_contact", "Is a contact", K::Bool, "booleancheckbox", Hidden),
+        property(
+            "hs_all_contact_vids",
+            "All vids for a contact",
+            K::Enumeration,
+            "checkbox",
+            Hidden,
+        ),
+    ]
+}
+
+fn custom_properties() -> Vec<Property> {
+    use Kind as K;
+    let plain = |name, label, kind, form| property(name, label, kind, form, Origin::Account);
+    let choice = |name, label, form, options: &[(&'static str, &'static str)]| Property {
+        options: options.to_vec(),
+        ..property(name, label, Kind::Enumeration, form, Origin::Account)
+    };
+    vec![
+        plain("internal_note", "Internal Note", K::String, "text"),
+        plain("biography", "Biography", K::String, "textarea"),
+        plain("emergency_phone", "Emergency Phone", K::String, "phonenumber"),
+        plain("lead_score", "Lead Score", K::Number, "number"),
+        plain("tag_count", "Tag Count", K::Number, "number"),
+        Property {
+            is_money: true,
+            ..plain("lifetime_value", "Lifetime Value", K::Number, "number")
+        },
+        Property {
+            hint: Some("percentage"),
+            ..plain("discount", "Discount", K::Number, "number")
+        },
+        plain("renewal_date", "Renewal Date", K::Date, "date"),
+        plain("next_appointment", "Next Appointment", K::Datetime, "date"),
+        Property {
+            options: YES_NO.to_vec(),
+            ..plain("wants_newsletter", "Wants Newsletter", K::Bool, "booleancheckbox")
+        },
+        choice("wants_catalog", "Wants Catalog", "booleancheckbox", &YES_NO),
+        choice("favorite_color", "Favorite Color", "select", &COLORS),
+        choice("shirt_color", "Shirt Color", "radio", &COLORS),
+        choice("interests", "Interests", "checkbox", &INTERESTS),
+        property(
+            "tag_points",
+            "Tag Points",
+            K::Number,
+            "calculation_equation",
+            Origin::Formula,
+        ),
+    ]
+}
+
+/// A freshly filled account, and the rows to store for it.
+pub(crate) fn planted(clock: &dyn Clock) -> anyhow::Result<(State, Vec<Row>)> {
+    let mut garden = Garden {
+        state: State::bare(),
+        rows: Vec::new(),
+    };
+    garden.step(clock, |tx| {
+        plant_lists(tx);
+        Ok(())
+    })?;
+    for index in 0..CONTACTS {
+        garden.step(clock, |tx| plant_contact(tx, index))?;
+    }
+    Ok((garden.state, garden.rows))
+}
+
+struct Garden {
+    state: State,
+    rows: Vec<Row>,
+}
+
+impl Garden {
+    /// Applies one transaction, so that the next one sees it.
+    fn step(
+        &mut self,
+        clock: &dyn Clock,
+        plant: impl FnOnce(&mut Transaction<'_>) -> Result<(), ApiError>,
+    ) -> anyhow::Result<()> {
+        let mut tx = Transaction::new(&self.state, clock);
+        plant(&mut tx).map_err(|error| anyhow::anyhow!("seeding the demo account: {error:?}"))?;
+        for change in tx.changes {
+            self.rows.push(change.row()?);
+            self.state.apply(change);
+        }
+        Ok(())
+    }
+}
+
+/// Lists that users fill, every fifth of them begun by a filter, and one that a filter fills. The first ten are older
+/// than the present numbers of lists.
+fn plant_lists(tx: &mut Transaction<'_>) {
+    let all = LISTS.into_iter().enumerate();
+    let all = all.map(|(index, name)| {
+        let processing = if index % 5 == 4 {
+            Processing::Snapshot
+        } else {
+            Processing::Manual
+        };
+        (
+            name,
+            processing,
+            (index < 10).then_some(u64::try_from(index).unwrap_or_default() + 11),
+        )
+    });
+    for (name, processing, legacy_id) in all.chain([("All customers", Processing::Dynamic, None)]) {
+        let id = tx.next_id("list");
+        tx.put(Record::List(List {
+            id,
+            legacy_id,
+            name: name.to_owned(),
+            processing,
+            created_at: seeded_at(0),
+        }));
+    }
+}
+
+fn plant_contact(tx: &mut Transaction<'_>, index: usize) -> Result<(), ApiError> {
+    tx.now = seeded_at(index + 10);
+    let mut contact = contact::create(tx, &body(index))?;
+    let other = |kind: &str| format!("{kind}{}@example.com", index + 1);
+    let mut others = Vec::new();
+    if index.is_multiple_of(5) {
+        others.push(other("home"));
+    }
+    if index.is_multiple_of(25) {
+        others.push(other("billing"));
+    }
+    if !others.is_empty() {
+        let others = others.join(";");
+        contact.properties.insert("hs_additional_emails".to_owned(), others);
+    }
+    for list in lists_of(tx, index) {
+        contact.lists.insert(list, tx.now);
+    }
+    tx.put(Record::Contact(contact));
+    plant_consent(tx, index);
+    Ok(())
+}
+
+fn email_of(index: usize) -> String {
+    let first = FIRST_NAMES[index % FIRST_NAMES.len()].to_lowercase();
+    format!("{first}.{}@example.com", index + 1)
+}
+
+fn body(index: usize) -> JsonObject {
+    let (city, state, zip) = CITIES[index % CITIES.len()];
+    // 555-01xx numbers are kept free for fiction.
+    let phone = |line: usize| format!("(602) 555-01{:02}", line % 100);
+    let mut body = json!({
+        "firstname": FIRST_NAMES[index % FIRST_NAMES.len()],
+        "lastname": LAST_NAMES[(index * 7) % LAST_NAMES.len()],
+        "email": email_of(index),
+        "phone": phone(index),
+        "hubspot_owner_id": (61 + index % 3).to_string(),
+        "hs_timezone": TIME_ZONES[index % TIME_ZONES.len()].1,
+        "lifecyclestage": STAGES[index % STAGES.len()].1,
+    });
+    if index % 3 != 1 {
+        body["company"] = COMPANIES[index % COMPANIES.len()].into();
+        body["jobtitle"] = JOB_TITLES[index % JOB_TITLES.len()].into();
+    }
+    if index.is_multiple_of(4) {
+        body["mobilephone"] = phone(index + 37).into();
+    }
+    if index.is_multiple_of(2) {
+        body["address"] = format!("{} Juniper Street", 100 + index).into();
+        body["city"] = city.into();
+        body["state"] = state.into();
+        body["zip"] = zip.into();
+        body["country"] = "United States".into();
+        body["website"] = format!("https://www.example.com/{}", index + 1).into();
+        body["date_of_birth"] = format!("{:02}/{:02}/19{}", index % 12 + 1, index % 28 + 1, 60 + index % 39).into();
+    }
+    if index.is_multiple_of(3) {
+        body["lead_score"] = (index % 100).to_string().into();
+        body["tag_count"] = (index % 6).to_string().into();
+        body["favorite_color"] = COLORS[index % COLORS.len()].1.into();
+        body["renewal_date"] = format!("2026-{:02}-15", index % 12 + 1).into();
+        body["lifetime_value"] = format!("{}.50", index * 10).into();
+        body["wants_newsletter"] = index.is_multiple_of(2).to_string().into();
+        body["interests"] = "courses;coaching".into();
+    }
+    match body {
+        Value::Object(body) => body,
+        _ => JsonObject::new(),
+    }
+}
+
+/// Up to five lists, and the one that is filled by a filter for every third.
+fn lists_of(tx: &Transaction<'_>, index: usize) -> Vec<u64> {
+    let lists = &tx.state.lists;
+    let is_active = |list: &&List| list.processing == Processing::Dynamic;
+    let open: Vec<u64> = lists
+        .values()
+        .filter(|list| !is_active(list))
+        .map(|list| list.id)
+        .collect();
+    let chosen = (0..index % 6).filter_map(|step| open.get((index * 5 + step * 11) % open.len().max(1)).copied());
+    let active = lists.values().filter(is_active).map(|list| list.id);
+    chosen.chain(active.filter(|_| index.is_multiple_of(3))).collect()
+}
+
+/// Most addresses are subscribed to marketing mail; some left it, some want no mail at all, some were never asked.
+fn plant_consent(tx: &mut Transaction<'_>, index: usize) {
+    let mut consent = tx.state.consent(&email_of(index));
+    match index % 10 {
+        0..=5 => drop(consent.subscriptions.insert(MARKETING, true)),
+        6 => drop(consent.subscriptions.insert(MARKETING, false)),
+        7 | 8 => consent.unsubscribed_from_all = true,
+        _ => return,
+    }
+    tx.put(Record::Consent(consent));
+}

@@ -28,14 +28,12 @@ const PRIVATE: [&str; 9] = [
     "localhost",
 ];
 
-/// The vendor allows five requests a second for each account.
-const VENDOR_PER_SECOND: u32 = 5;
-/// A margin below that, used where the platform record states nothing.
+/// The vendor allows five requests a second for each account, in any second: there is nothing to spare for a burst.
 const USUAL: RateLimits = RateLimits {
-    requests_per_second: 4,
+    requests_per_second: 5,
     requests_per_minute: 0,
     requests_per_hour: 0,
-    burst_limit: 4,
+    burst_limit: 0,
 };
 
 /// Start of every address of an account, and the host that its requests are counted by.
@@ -113,9 +111,9 @@ pub(crate) fn rate_limits(base: &Base, stated: RateLimits) -> RateLimits {
     RateLimits {
         requests_per_second: match stated.requests_per_second {
             0 => USUAL.requests_per_second,
-            stated => stated.min(VENDOR_PER_SECOND),
+            stated => stated.min(USUAL.requests_per_second),
         },
-        burst_limit: stated.burst_limit.min(VENDOR_PER_SECOND),
+        burst_limit: USUAL.burst_limit,
         ..stated
     }
 }
@@ -214,8 +212,8 @@ mod tests {
             ..RateLimits::default()
         };
         let limits = rate_limits(&account, stated);
-        assert_eq!((limits.requests_per_second, limits.burst_limit), (5, 5));
-        assert_eq!(rate_limits(&account, RateLimits::default()).requests_per_second, 4);
+        assert_eq!((limits.requests_per_second, limits.burst_limit), (5, 0));
+        assert_eq!(rate_limits(&account, RateLimits::default()), USUAL);
         assert_eq!(rate_limits(&simulator, stated), stated);
     }
 

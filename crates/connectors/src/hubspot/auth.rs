@@ -17,12 +17,12 @@ const USUAL: RateLimits = RateLimits {
     burst_limit: 9,
 };
 
-/// Searches have a limit of their own, five in a second, which no header reports.
+/// Searches have a limit of their own, five in any second, which no header reports.
 const SEARCH: RateLimits = RateLimits {
-    requests_per_second: 4,
+    requests_per_second: 5,
     requests_per_minute: 0,
     requests_per_hour: 0,
-    burst_limit: 4,
+    burst_limit: 0,
 };
 
 /// How long to leave an account alone whose requests of the day are used up: it tells no time of renewal.

@@ -213,6 +213,7 @@ pub(crate) fn fault(body: &[u8]) -> Fault {
     Fault {
         code: detail.code.or(detail.kind),
         message: detail.message,
+        ..Fault::default()
     }
 }
 

@@ -36,6 +36,7 @@ const VENDOR: Vendor = Vendor {
     name: NAME,
     authorize: auth::authorize,
     quota: no_quota,
+    reset: |_| None,
     fault: map::fault,
 };
 

@@ -878,7 +878,7 @@ async fn a_success_that_reports_a_failure_is_one() {
         .add_once(
             "PUT",
             "/contacts/7",
-            ResponseTemplate::new(200).set_body_string("{\"contact\": "),
+            ResponseTemplate::new(200).set_body_string("{\"contact\": }"),
         )
         .await;
     let error = script

@@ -21,8 +21,8 @@ use gohighlevel_simulator::GoHighLevel;
 use hubspot_simulator::HubSpot;
 use keap_simulator::Keap;
 use mfh_connectors::{
-    Capability, Connector, Contact, ContactQuery, ContactUpdate, CustomField, DataType, ErrorKind, NewContact, OptInOutcome,
-    OptInStatus, WriteOutcome,
+    Capability, Connector, Contact, ContactQuery, ContactUpdate, CustomField, DataType, ErrorKind, NewContact,
+    OptInOutcome, OptInStatus, WriteOutcome,
 };
 use mfh_simulators::faults::{Fault, FaultRule};
 use mfh_types::{JsonObject, Timestamp};
@@ -353,11 +353,14 @@ async fn a_contact_is_created_with_everything(subject: &impl Subject) {
         .unwrap();
     let tags = crm.get_tags().await.unwrap();
     let new = NewContact {
-        fields: known_fields(subject, json!({
-            "FirstName": "Ada", "email": "ada@example.com", "Phone1": "(602) 555-0123", "company": "Analytical",
-            "job_title": "Countess", text.label.clone(): "notes", "country": "United States", "state": "AZ",
-            "city": "Phoenix",
-        })),
+        fields: known_fields(
+            subject,
+            json!({
+                "FirstName": "Ada", "email": "ada@example.com", "Phone1": "(602) 555-0123", "company": "Analytical",
+                "job_title": "Countess", text.label.clone(): "notes", "country": "United States", "state": "AZ",
+                "city": "Phoenix",
+            }),
+        ),
         tags: vec![tags[0].id.clone(), tags[1].name.clone(), tags[0].id.clone()],
     };
     let created = crm.create_contact(&new).await.unwrap();
@@ -400,7 +403,10 @@ async fn a_contact_that_was_created_is_named_when_its_tags_fail(subject: &impl S
     if !subject.tags_follow_creation() {
         assert_eq!((error.kind, error.contact_id), (ErrorKind::NotFound, None));
         let found = subject.crm().find_contacts_by_email("partial@example.com").await;
-        assert!(found.unwrap().is_empty(), "nothing is created with a tag that is missing");
+        assert!(
+            found.unwrap().is_empty(),
+            "nothing is created with a tag that is missing"
+        );
         return;
     }
     assert_eq!(error.kind, ErrorKind::Partial);
@@ -422,7 +428,11 @@ async fn an_update_changes_only_what_is_given(subject: &impl Subject) {
     assert!(before.emails.len() >= addresses && before.phones.len() >= phones && before.custom_fields.len() > 3);
     let definitions = crm.get_custom_fields().await.unwrap();
     // A number where the CRM has such fields, else a text that holds one.
-    let of_kind = |kind: DataType| definitions.iter().filter(move |field: &&CustomField| field.data_type == kind);
+    let of_kind = |kind: DataType| {
+        definitions
+            .iter()
+            .filter(move |field: &&CustomField| field.data_type == kind)
+    };
     let key = [DataType::Integer, DataType::Decimal, DataType::Text]
         .into_iter()
         .flat_map(of_kind)
@@ -514,7 +524,9 @@ async fn every_writable_standard_field_reads_back(subject: &impl Subject) {
     crm.set_field_values(&contact.id, &values).await.unwrap();
     let keys: Vec<&str> = known.keys().map(String::as_str).collect();
     let read = crm.get_field_values(&contact.id, &keys).await.unwrap();
-    let shown = values.iter().map(|(key, value)| (key.clone(), subject.shows(key, value)));
+    let shown = values
+        .iter()
+        .map(|(key, value)| (key.clone(), subject.shows(key, value)));
     assert_eq!(read, shown.collect::<JsonObject>());
     let full_name = crm.get_field_value(&contact.id, "full_name").await.unwrap();
     assert_eq!(full_name, json!("Grace Hopper"));
@@ -615,7 +627,10 @@ async fn custom_values_of_every_type_read_back_in_normal_form(subject: &impl Sub
     let contact = new_contact(subject, "types@example.com").await;
     let (mut given, mut normal) = (JsonObject::new(), JsonObject::new());
     let definitions = crm.get_custom_fields().await.unwrap();
-    for field in definitions.iter().filter(|field| !field.read_only && subject.is_in_contact(field)) {
+    for field in definitions
+        .iter()
+        .filter(|field| !field.read_only && subject.is_in_contact(field))
+    {
         if let Some((value, form)) = sample(field.data_type, &field.options) {
             given.insert(field.key.clone(), value);
             normal.insert(field.key.clone(), form);
@@ -726,7 +741,10 @@ async fn tags_are_known_by_name_and_never_created_by_accident(subject: &impl Sub
 async fn a_created_tag_is_there_at_once(subject: &impl Subject) {
     let crm = subject.crm();
     let before = crm.get_tags().await.unwrap();
-    assert_eq!(before.iter().any(|tag| tag.category.is_some()), subject.has_tag_categories());
+    assert_eq!(
+        before.iter().any(|tag| tag.category.is_some()),
+        subject.has_tag_categories()
+    );
     let tag = crm.create_tag("Brand new").await.unwrap();
     assert!(
         crm.get_tags()

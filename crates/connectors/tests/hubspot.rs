@@ -821,7 +821,8 @@ async fn the_connections_of_one_account_share_its_limit() {
         one.test_connection().await.unwrap();
     }
     other.test_connection().await.unwrap();
-    assert_eq!(world.waits(), Vec::<f64>::new());
+    let waited = || world.waits().iter().sum::<f64>();
+    assert!(waited() < 0.1, "{:?}", world.waits());
     two.test_connection().await.unwrap();
-    assert_eq!(world.waits(), [0.1]);
+    assert!(waited() >= 0.1, "{:?}", world.waits());
 }

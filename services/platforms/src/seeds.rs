@@ -116,11 +116,12 @@ mod tests {
     }
 
     #[test]
-    fn every_connector_has_a_seed_among_the_crms() {
-        for slug in mfh_connectors::PLATFORMS {
-            let seed = all().into_iter().find(|platform| platform.slug == *slug).unwrap();
-            assert_eq!(seed.category, "crm", "{slug}");
-        }
+    fn every_connector_has_a_seed_and_every_crm_a_connector() {
+        let slugs = |platforms: Vec<Platform>| BTreeSet::from_iter(platforms.into_iter().map(|platform| platform.slug));
+        let connectors = BTreeSet::from_iter(mfh_connectors::PLATFORMS.iter().map(|slug| (*slug).to_owned()));
+        assert!(slugs(all()).is_superset(&connectors));
+        let crms = all().into_iter().filter(|platform| platform.category == "crm");
+        assert!(connectors.is_superset(&slugs(crms.collect())));
     }
 
     #[test]

@@ -234,7 +234,7 @@ fn load(journal: &Journal) -> anyhow::Result<Option<State>> {
     for (kind, json) in records {
         let record: Record = serde_json::from_str(&json)
             .map_err(|error| anyhow::anyhow!("the stored {kind} cannot be read: {error}"))?;
-        state.apply(Change::Put(record));
+        state.apply(Change::Put(Box::new(record)));
     }
     Ok(Some(state))
 }

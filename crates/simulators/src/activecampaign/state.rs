@@ -162,7 +162,7 @@ pub(crate) enum Record {
 /// One step of a change.
 #[derive(Debug)]
 pub(crate) enum Change {
-    Put(Record),
+    Put(Box<Record>),
     DeleteContact(u64),
 }
 
@@ -172,7 +172,7 @@ impl Change {
         let (kind, id, json) = match self {
             Self::DeleteContact(id) => ("contact", id.to_string(), None),
             Self::Put(record) => {
-                let (kind, id) = match record {
+                let (kind, id) = match &**record {
                     Record::Contact(it) => ("contact", it.id.to_string()),
                     Record::Tag(it) => ("tag", it.id.to_string()),
                     Record::Account(it) => ("account", it.id.to_string()),
@@ -214,12 +214,15 @@ impl State {
     }
 
     pub(crate) fn apply(&mut self, change: Change) {
-        match change {
-            Change::Put(Record::Contact(it)) => drop(self.contacts.insert(it.id, it)),
-            Change::Put(Record::Tag(it)) => drop(self.tags.insert(it.id, it)),
-            Change::Put(Record::Account(it)) => drop(self.accounts.insert(it.id, it)),
-            Change::Put(Record::LastId(it)) => drop(self.last_ids.insert(it.kind, it.id)),
-            Change::DeleteContact(id) => drop(self.contacts.remove(&id)),
+        let record = match change {
+            Change::Put(record) => *record,
+            Change::DeleteContact(id) => return drop(self.contacts.remove(&id)),
+        };
+        match record {
+            Record::Contact(it) => drop(self.contacts.insert(it.id, it)),
+            Record::Tag(it) => drop(self.tags.insert(it.id, it)),
+            Record::Account(it) => drop(self.accounts.insert(it.id, it)),
+            Record::LastId(it) => drop(self.last_ids.insert(it.kind, it.id)),
         }
     }
 
@@ -295,7 +298,7 @@ impl<'a> Transaction<'a> {
     }
 
     pub(crate) fn put(&mut self, record: Record) {
-        self.changes.push(Change::Put(record));
+        self.changes.push(Change::Put(Box::new(record)));
     }
 
     pub(crate) fn log(&mut self, draft: Draft) {

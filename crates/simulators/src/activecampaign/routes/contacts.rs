@@ -228,7 +228,7 @@ pub(super) async fn update(
             let known = tx.state.contact(&contact_id)?;
             store(tx, known, &sent)
         },
-        |state, id| written(state, id),
+        written,
     )
 }
 

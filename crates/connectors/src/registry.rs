@@ -26,7 +26,14 @@ use crate::translate::Translated;
 use crate::translate::cache::Caches;
 
 /// The slugs that [`build`] knows.
-pub const PLATFORMS: &[&str] = &["activecampaign", "gohighlevel", "hubspot", "keap", "ontraport", "stripe"];
+pub const PLATFORMS: &[&str] = &[
+    "activecampaign",
+    "gohighlevel",
+    "hubspot",
+    "keap",
+    "ontraport",
+    "stripe",
+];
 
 /// The name in errors of a platform that is no CRM.
 pub(crate) const UNKNOWN: &str = "connection";
@@ -223,7 +230,11 @@ pub fn build(slug: &str, config: ConnectorConfig) -> Result<Arc<dyn Connector>> 
     let connection = config.connection_id.clone();
     let caches = config.shared.caches.clone();
     match slug {
-        "activecampaign" => Ok(Arc::new(Translated::new(ActiveCampaign::new(config)?, connection, caches))),
+        "activecampaign" => Ok(Arc::new(Translated::new(
+            ActiveCampaign::new(config)?,
+            connection,
+            caches,
+        ))),
         "hubspot" => Ok(Arc::new(Translated::new(HubSpot::new(config)?, connection, caches))),
         "gohighlevel" => Ok(Arc::new(Translated::new(GoHighLevel::new(config)?, connection, caches))),
         "stripe" => Ok(Arc::new(Stripe::new(config)?)),

@@ -91,6 +91,11 @@ impl DataDir {
         self.check_format()
     }
 
+    /// The folder.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
     /// The path of something in the folder.
     pub fn join(&self, name: &str) -> PathBuf {
         self.path.join(name)

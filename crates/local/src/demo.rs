@@ -7,7 +7,7 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use axum::body::{Body, to_bytes};
 use axum::http::{Request, header};
 use mfh_aws::{Stage, Tables};
-use mfh_simulators::keap::PERSONAL_ACCESS_TOKEN;
+use mfh_simulators::Simulator;
 use mfh_types::{AccountSettings, Plan};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -84,17 +84,15 @@ async fn make(platform: &Platform) -> anyhow::Result<Demo> {
     let token = Some(token.as_str());
     upgrade(platform, &text(&answer, "/data/account/account_id")?).await?;
 
-    let connection = json!({ "name": format!("Demo Keap {}", attempt(platform, token).await?), "credentials": { "api_key": PERSONAL_ACCESS_TOKEN } });
-    let connection = call(
-        platform,
-        "POST",
-        "/platforms/keap/connections?skip_test=true",
-        token,
-        connection,
-    )
-    .await?;
-    let connection = text(&connection, "/data/connection_id")?;
-    // The test runs as soon as somebody listens; until then the connection counts as working.
+    // The tests of the connections run as soon as somebody listens; until then they count as working.
+    let mut keap = String::new();
+    for vendor in &platform.vendors {
+        let id = connect(platform, token, &**vendor).await?;
+        if vendor.slug() == platform.keap.slug() {
+            keap = id;
+        }
+    }
+    let connection = keap;
     let score = json!({
         "name": "Score leads", "helper_type": "score_it", "connection_id": connection,
         "config": {
@@ -119,10 +117,28 @@ async fn make(platform: &Platform) -> anyhow::Result<Demo> {
     })
 }
 
-/// How many connections there are already, so that a repeated start finds a free name.
-async fn attempt(platform: &Platform, token: Option<&str>) -> anyhow::Result<usize> {
-    let connections = call(platform, "GET", "/platform-connections", token, Value::Null).await?;
-    Ok(connections["data"].as_array().map_or(0, Vec::len) + 1)
+/// A connection to the demo account of a vendor; one that an earlier start made is used.
+async fn connect(platform: &Platform, token: Option<&str>, vendor: &dyn Simulator) -> anyhow::Result<String> {
+    let slug = vendor.slug();
+    let path = format!("/platforms/{slug}/connections");
+    let known = call(platform, "GET", &path, token, Value::Null).await?;
+    if let Ok(id) = text(&known, "/data/0/connection_id") {
+        return Ok(id);
+    }
+    let mut credentials: serde_json::Map<String, Value> = vendor
+        .credentials()
+        .iter()
+        .map(|(key, value)| ((*key).to_owned(), json!(value)))
+        .collect();
+    if slug == "activecampaign" {
+        let address = format!("{}/_sim/{slug}{}", platform.url, vendor.base_path());
+        credentials.insert("api_url".to_owned(), json!(address));
+    }
+    let name = format!("Demo {vendor:?}");
+    let connection = json!({ "name": name, "credentials": credentials });
+    let path = format!("{path}?skip_test=true");
+    let connection = call(platform, "POST", &path, token, connection).await?;
+    text(&connection, "/data/connection_id")
 }
 
 /// Puts an account on the largest plan; billing, which does this in the cloud, is not part of one machine.

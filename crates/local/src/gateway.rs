@@ -12,7 +12,6 @@ use axum::response::{Html, IntoResponse, Redirect, Response};
 use axum::routing::get;
 use mfh_auth::AuthState;
 use mfh_http::{Core, Envelope, Health, Reply, openapi};
-use mfh_simulators::{Keap, OAuthProvider};
 use utoipa::openapi::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -73,7 +72,7 @@ async fn health(State(core): State<Arc<Core>>) -> Reply<Health> {
 }
 
 /// Everything that HTTP reaches on this machine. Requests that an AWS SDK has signed go to the AWS services.
-pub(crate) fn router(services: Services, cloud: &Cloud, keap: &Keap, providers: &[OAuthProvider]) -> Router {
+pub(crate) fn router(services: Services, cloud: &Cloud, simulators: Router) -> Router {
     let (api, description) = api(services);
     let jwks = cloud.pool.jwks();
     let local = Router::new()
@@ -84,11 +83,7 @@ pub(crate) fn router(services: Services, cloud: &Cloud, keap: &Keap, providers: 
             &format!("/_cognito/{DEFAULT_POOL_ID}/.well-known/jwks.json"),
             get(async move || Json(jwks)),
         )
-        .nest("/_sim/keap", keap.router());
-    let simulators = |router: Router, provider: &OAuthProvider| {
-        router.nest(&format!("/_sim/{}", provider.slug()), provider.router())
-    };
-    let local = providers.iter().fold(local, simulators);
+        .nest("/_sim", simulators);
     local
         .fallback_service(mfh_http::finish(api))
         .layer(from_fn_with_state(cloud.endpoint.clone(), aws))

@@ -11,9 +11,9 @@ use mfh_database::{Database, PENDING_SHARDS};
 use mfh_http::{Config, Core, FixedKeys, JwtVerifier};
 use mfh_pipeline::{BurstLimits, DeadLetters, Router as StreamRouter, Sweeper};
 use mfh_platforms::OAuthSettings;
-use mfh_simulators::{Keap, OAuthProvider, keap, oauth};
+use mfh_simulators::{Keap, OAuthProvider, Simulator, oauth};
 use mfh_types::{Clock, ExecutionStatus, Random, SystemClock, SystemRandom, Timestamp};
-use mfh_worker::{Outputs, Worker};
+use mfh_worker::{Outputs, Reach, Worker};
 
 use crate::aws::cognito::{DEFAULT_CLIENT_ID, DEFAULT_POOL_ID};
 use crate::cloud::{Cloud, DATA_BUCKET, SECRETS_KEY, STAGE, helper_types, issuer};
@@ -21,9 +21,6 @@ use crate::data_dir::DataDir;
 use crate::gateway;
 use crate::mappings::Mappings;
 use crate::simulated;
-
-/// More requests a minute than this machine can send.
-const UNLIMITED: u64 = 1_000_000_000;
 
 /// How this machine's platform is set up.
 #[derive(Debug, Clone)]
@@ -55,6 +52,8 @@ impl Options {
 
 /// The platform while it runs; dropping it stops its tasks.
 pub struct Platform {
+    /// Where the API listens.
+    pub url: String,
     /// Everything that HTTP reaches.
     pub router: Router,
     /// The AWS services.
@@ -63,6 +62,8 @@ pub struct Platform {
     pub database: Database,
     /// The simulated Keap account.
     pub keap: Keap,
+    /// All simulated vendors, Keap among them.
+    pub vendors: Vec<Arc<dyn Simulator>>,
     /// The simulated sign-in services.
     pub providers: Vec<OAuthProvider>,
     /// Builds connectors, and renews tokens.
@@ -86,14 +87,8 @@ impl Platform {
         } = options;
         let cloud = Cloud::open(&dir, &url, &clock, &random)?;
         cloud.deploy().await?;
-        let keap = Keap::open(Some(&dir.join("keap")), clock.clone(), random.clone())
-            .context("The simulated CRM in the data folder cannot be opened. Begin anew with --reset")?;
-        // Its answers tell a quota, which connectors heed: without this, a personal token has 240 requests a minute.
-        keap.set_limits(keap::Limits {
-            per_second: None,
-            per_minute: Some(UNLIMITED),
-        });
-
+        let (keap, vendors) = mfh_simulators::all(Some(dir.path()), &clock, &random)
+            .context("The simulated CRMs in the data folder cannot be opened. Begin anew with --reset")?;
         let providers = oauth::PROFILES
             .iter()
             .map(|profile| OAuthProvider::open(profile, Some(&dir.join("oauth")), clock.clone(), random.clone()))
@@ -115,10 +110,11 @@ impl Platform {
         let vault = Vault::new(cloud.clients.kms().clone(), SECRETS_KEY);
         let apps = OAuthClients::new(cloud.clients.ssm().clone(), stage.clone());
         if !live {
-            simulated::store_clients(cloud.clients.ssm(), &stage, &providers).await?;
+            simulated::store_clients(cloud.clients.ssm(), &stage, &vendors, &providers).await?;
         }
         let loader = Loader::new(database.clone(), vault, apps, shared, clock.clone());
-        let mappings = start_mappings(&cloud, &stage, &database, &loader, &clock, &random);
+        let reach = simulated::reach(&url, live)?;
+        let mappings = start_mappings(&cloud, &stage, &database, &loader, &reach, &clock, &random);
 
         let keys = serde_json::from_value(cloud.pool.jwks()).context("the keys of the user pool are not valid")?;
         let verifier = JwtVerifier::new(
@@ -146,12 +142,15 @@ impl Platform {
             helpers: mfh_helpers_service::State::new(core.clone(), burst),
             platforms: mfh_platforms::State::new(core, loader.clone(), oauth_settings(&url)),
         };
-        let router = gateway::router(services, &cloud, &keap, &providers);
+        let simulators = simulated::router(&vendors, &providers);
+        let router = gateway::router(services, &cloud, simulators);
         Ok(Self {
+            url,
             router,
             cloud,
             database,
             keap,
+            vendors,
             providers,
             loader,
             _mappings: mappings,
@@ -202,6 +201,7 @@ fn start_mappings(
     stage: &Stage,
     database: &Database,
     loader: &Loader,
+    reach: &Reach,
     clock: &Arc<dyn Clock>,
     random: &Arc<dyn Random>,
 ) -> Mappings {
@@ -222,7 +222,8 @@ fn start_mappings(
             sqs.clone(),
             Outputs::new(s3.clone(), DATA_BUCKET),
             clock.clone(),
-        );
+        )
+        .reaching(reach.clone());
         mappings.serve_worker(cloud.sqs.clone(), stage, &helper_type, worker, &process);
         mappings.serve_dead_letters(cloud.sqs.clone(), stage, &helper_type, letters.clone());
     }

@@ -1,13 +1,19 @@
 //! Platforms as one machine has them: every address leads to a simulator here, and our clients are those of the
 //! simulators.
 
+use std::sync::Arc;
+
 use anyhow::Context;
 use aws_sdk_ssm::Client;
 use aws_sdk_ssm::error::DisplayErrorContext;
 use aws_sdk_ssm::types::ParameterType;
+use axum::Router;
 use mfh_aws::Stage;
-use mfh_simulators::{OAuthProvider, keap};
+use mfh_helpers::outside::LiveClient;
+use mfh_simulators::services::FOLDERS;
+use mfh_simulators::{OAuthProvider, Services, Simulator};
 use mfh_types::{Platform, RateLimits};
+use mfh_worker::Reach;
 
 /// More requests than this machine can send.
 const UNLIMITED: RateLimits = RateLimits {
@@ -51,16 +57,49 @@ fn simulated(slug: &str, address: &str, url: &str) -> String {
     format!("{url}/_sim/{slug}{path}")
 }
 
+/// Every simulator below the slug of its platform, and the services that helpers look things up at.
+pub(crate) fn router(vendors: &[Arc<dyn Simulator>], providers: &[OAuthProvider]) -> Router {
+    let vendors = vendors.iter().map(|vendor| (vendor.slug(), vendor.router()));
+    let providers = providers.iter().map(|provider| (provider.slug(), provider.router()));
+    vendors
+        .chain(providers)
+        .fold(Router::new(), |all, (slug, router)| {
+            all.nest(&format!("/{slug}"), router)
+        })
+        .nest("/services", Services::new().router())
+}
+
+/// What helpers reach outside: with `live` the services themselves, else the simulated ones at `url`.
+///
+/// # Errors
+/// When the system offers no TLS certificates.
+pub(crate) fn reach(url: &str, live: bool) -> anyhow::Result<Reach> {
+    let mut reach = Reach::new(Arc::new(LiveClient::new()?));
+    if !live {
+        let endpoint = |(slug, folder): (&str, &str)| (slug.to_owned(), format!("{url}/_sim/services/{folder}"));
+        reach.endpoints = FOLDERS.map(endpoint).into();
+    }
+    Ok(reach)
+}
+
 /// Stores the clients of the simulators where those of the vendors are in the cloud.
 ///
 /// # Errors
 /// When the parameter store refuses.
-pub(crate) async fn store_clients(ssm: &Client, stage: &Stage, providers: &[OAuthProvider]) -> anyhow::Result<()> {
-    let keap = ("keap", keap::CLIENT_ID.to_owned(), keap::CLIENT_SECRET.to_owned());
+pub(crate) async fn store_clients(
+    ssm: &Client,
+    stage: &Stage,
+    vendors: &[Arc<dyn Simulator>],
+    providers: &[OAuthProvider],
+) -> anyhow::Result<()> {
+    let crms = vendors.iter().filter_map(|vendor| {
+        let (id, secret) = vendor.oauth_client()?;
+        Some((vendor.slug(), id.to_owned(), secret.to_owned()))
+    });
     let others = providers
         .iter()
         .map(|provider| (provider.slug(), provider.client_id(), provider.client_secret()));
-    for (slug, id, secret) in std::iter::once(keap).chain(others) {
+    for (slug, id, secret) in crms.chain(others) {
         for (part, value) in [("client_id", id), ("client_secret", secret)] {
             ssm.put_parameter()
                 .name(format!("/{stage}/platforms/{slug}/oauth/{part}"))

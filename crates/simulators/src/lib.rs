@@ -20,6 +20,7 @@ pub mod ontraport;
 pub mod openapi;
 mod server;
 pub mod services;
+mod simulator;
 pub mod stripe;
 
 pub use activecampaign::ActiveCampaign;
@@ -30,4 +31,5 @@ pub use oauth::OAuthProvider;
 pub use ontraport::Ontraport;
 pub use server::Server;
 pub use services::Services;
+pub use simulator::{Simulator, all};
 pub use stripe::Stripe;

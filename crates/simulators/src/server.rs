@@ -16,8 +16,11 @@ pub struct Server {
 }
 
 impl Server {
-    /// Serves `router` on a free local port; fails when none can be bound.
-    pub(crate) async fn start(router: Router, base_path: &'static str) -> anyhow::Result<Self> {
+    /// Serves `router` on a free local port.
+    ///
+    /// # Errors
+    /// When no port can be bound.
+    pub async fn start(router: Router, base_path: &'static str) -> anyhow::Result<Self> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))
             .await
             .context("binding a local port for the simulator")?;

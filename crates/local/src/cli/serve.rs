@@ -122,7 +122,8 @@ fn greeting(url: &str, demo: &Demo, token: &str) -> String {
 MyFusion Helper runs at {url}
 
   API reference   {url}/docs
-  simulated Keap  {url}/_sim/keap/_state?contact_id=1007
+  simulated CRMs  {url}/_sim/keap/_state?contact_id=1007
+                  and gohighlevel, activecampaign, ontraport, hubspot, stripe in place of keap
   demo login      {email} / {password}
   API key         {api_key}
   AWS tools       AWS_ENDPOINT_URL={url}

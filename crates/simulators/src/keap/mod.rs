@@ -35,6 +35,9 @@ use crate::faults::{self, Faults};
 use crate::journal::{Journal, Row};
 use crate::server::Server;
 
+/// A contact of the demo data.
+pub const DEMO_CONTACT_ID: &str = "1007";
+
 /// The tenant that the tokens belong to, as `userinfo` says it.
 pub const TENANT_ID: &str = "kd241";
 

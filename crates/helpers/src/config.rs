@@ -81,8 +81,9 @@ fn smooth_object(given: &JsonObject, schema: &Value, path: &str, faults: &mut Ve
     let mut smoothed = Map::new();
     for (name, property) in properties {
         let field = join(path, name);
-        let value = given.get(name).or_else(|| given.get(&camel_case(name)));
-        match value.filter(|value| !value.is_null() && !is_blank_text(value, property)) {
+        let filled = |value: &&Value| !value.is_null() && !is_blank_text(value, property);
+        let spelled = |name: &str| given.get(name).filter(filled);
+        match spelled(name).or_else(|| spelled(&camel_case(name))) {
             Some(value) => {
                 smoothed.insert(name.clone(), smooth(value, property, &field, faults));
             }

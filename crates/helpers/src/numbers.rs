@@ -91,8 +91,10 @@ pub fn power(base: Decimal, exponent: Decimal) -> Result<Value, HelperError> {
         return json_double(double(base).powf(double(exponent)));
     }
     let times = exponent.abs().trunc().to_u64();
+    // A result that is too small for the decimals is not zero, so it has no exact form either.
+    let kept = |raised: &Decimal| base.is_zero() || !raised.is_zero();
     let raised = match times {
-        Some(times) => checked(raise(base, times))?,
+        Some(times) => checked(raise(base, times).filter(kept))?,
         None => checked(raise_beyond(base, exponent))?,
     };
     if exponent.is_sign_negative() && !exponent.is_zero() {
@@ -170,6 +172,7 @@ mod tests {
             ("0", "-1"),
             ("2", "99999999999999999999"),
             ("10", "28.5"),
+            ("0.1", "40"),
         ] {
             assert!(power(decimal(base), decimal(exponent)).is_err(), "{base}^{exponent}");
         }

@@ -123,17 +123,18 @@ pub fn reverse(text: &str) -> String {
     characters(text).into_iter().rev().collect()
 }
 
-/// Capitals at the start of the text and after white space or a hyphen, small letters elsewhere; after an apostrophe a
-/// capital only in names such as D'Alene, not in It's and Martha's.
+/// Capitals at the start of the text, behind quotes and the like too, and after white space or a hyphen, small letters
+/// elsewhere; after an apostrophe a capital only in names such as D'Alene, not in It's and Martha's.
 pub fn title_case(text: &str) -> String {
     let letters: Vec<char> = text.to_lowercase().chars().collect();
+    let first = letters.iter().position(|letter| letter.is_alphanumeric());
     let mut titled = String::with_capacity(text.len());
     let mut word = 0;
     for (at, &letter) in letters.iter().enumerate() {
         if letter.is_whitespace() || is_hyphen(letter) {
             word = at + 1;
             titled.push(letter);
-        } else if at == word || (at > word && is_name_after_apostrophe(&letters, word, at)) {
+        } else if at == word || Some(at) == first || is_name_after_apostrophe(&letters, word, at) {
             titled.extend(capital(letter));
         } else {
             titled.push(letter);
@@ -266,6 +267,8 @@ mod tests {
             ("martha's o'brien-smith don't", "Martha's O'Brien-Smith Don't"),
             ("1st street", "1st Street"),
             ("ßeta", "Sseta"),
+            ("¿qué (pasa)?", "¿Qué (pasa)?"),
+            ("'tis 1st", "'Tis 1st"),
         ] {
             assert_eq!(title_case(given), expected);
         }

@@ -150,6 +150,11 @@ impl Stage {
     }
 }
 
+/// What the result of a run shows under a name.
+fn shown(report: &Report, name: &str) -> Value {
+    report.output.modified_data.as_ref().unwrap()[name].clone()
+}
+
 fn failure(report: &Report) -> &HelperError {
     report.failure.as_ref().unwrap()
 }
@@ -252,6 +257,58 @@ async fn a_password_reaches_the_crm_only_and_a_second_delivery_writes_the_same()
     stage.journal.retain(|key, _| !key.starts_with("step_"));
     stage.deliver(registration, config).await;
     assert_eq!(stage.read("job_title").await, json!(password));
+}
+
+#[tokio::test]
+async fn runs_take_the_variants_in_turn_and_a_second_delivery_takes_the_same() {
+    let mut stage = Stage::set().await;
+    let config = json!({
+        "mode": "tag", "split_method": "counter", "split_count": 3,
+        "option_a": "101", "option_b": "102", "option_c": "103",
+    });
+    let registration = find("split_it").unwrap();
+    let mut variants = Vec::new();
+    for _ in 0..4 {
+        let report = stage.run("split_it", config.clone()).await;
+        assert_eq!(report.failure, None);
+        variants.push(shown(&report, "variant"));
+    }
+    assert_eq!(variants, ["A", "B", "C", "A"]);
+
+    let again = stage.deliver(registration, config.clone()).await;
+    assert_eq!(shown(&again, "variant"), "A");
+    let next = stage.run("split_it", config).await;
+    assert_eq!(shown(&next, "variant"), "B");
+}
+
+#[tokio::test]
+async fn contacts_without_a_letter_are_spread_and_those_with_one_move_on() {
+    let mut stage = Stage::set().await;
+    let config = json!({"mode": "tag", "option_a": "101", "option_b": "102", "state_field": "job_title"});
+    let mut letters = Vec::new();
+    for before in ["", "", "", "B", "A"] {
+        stage.write("job_title", before).await;
+        let report = stage.run("split_it", config.clone()).await;
+        assert_eq!(report.failure, None);
+        letters.push(stage.read("job_title").await);
+    }
+    assert_eq!(letters, ["A", "B", "A", "A", "B"]);
+}
+
+#[tokio::test]
+async fn groups_alternate_from_the_configured_start() {
+    let mut stage = Stage::set().await;
+    let config = json!({"split_type": "tag_split", "last_group": "a", "split_tag_a": "101", "split_tag_b": "102"});
+    let mut groups = Vec::new();
+    for _ in 0..3 {
+        let report = stage.run("split_it_basic", config.clone()).await;
+        assert_eq!(report.failure, None);
+        groups.push(shown(&report, "run_group"));
+    }
+    assert_eq!(groups, ["b", "a", "b"]);
+
+    let again = stage.deliver(find("split_it_basic").unwrap(), config).await;
+    assert_eq!(shown(&again, "run_group"), "b");
 }
 
 /// Sends something that must not be sent twice.

@@ -7,6 +7,12 @@ use crate::settings::{Distinct, FieldKey};
 use crate::{Category, Context, Failures, Helper, HelperError, Meta, Outcome, register};
 
 /// Empties the fields you choose on a contact.
+///
+/// A run writes an empty value into each field, one after the other, whatever it holds; numbers, dates and choices are
+/// emptied too. A field that you list twice is emptied once, and one that is empty already stays so.
+///
+/// Every field is tried: when one cannot be emptied, the others still are, and the run fails and names it. The result
+/// lists the fields that were emptied. The old values are not kept; run Snapshot It first if you may need them.
 #[derive(Debug, Deserialize, JsonSchema)]
 pub struct ClearIt {
     /// The fields to empty, in this order.

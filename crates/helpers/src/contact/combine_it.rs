@@ -8,6 +8,15 @@ use crate::settings::{FieldKey, Flag, Separator};
 use crate::{Category, Context, Helper, HelperError, Meta, Outcome, register};
 
 /// Joins the values of several fields into one field, with the separator you like.
+///
+/// The values are joined in the order of your list with the separator between them, and the result replaces what the
+/// target field held. Values are kept as they are, with their blanks; lists are written with commas.
+///
+/// Empty fields are left out, so that no separator stands alone; when all are empty, nothing is written. Switch
+/// `skip_empty` off to keep their places, for example in a line of fixed columns.
+///
+/// If one of the fields cannot be read, the run fails and the target keeps its value. When the target is also one of
+/// the sources, the text grows with every run.
 #[derive(Debug, Deserialize, JsonSchema)]
 pub struct CombineIt {
     /// The fields to join, in this order; a field may come twice.

@@ -17,6 +17,16 @@ const GOAL: &str = "contact_updated";
 const PROPERTIES: [&str; 6] = ["first_name", "last_name", "email", "phone", "company", "job_title"];
 
 /// Sets any number of fields on a contact in one go and can tell other contacts' campaigns that it happened.
+///
+/// All fields are changed in a single update. Name, e-mail address, phone, company and job title may be written in any
+/// usual spelling and are stored as text; all other fields keep the kind of value you give, and null empties a field.
+/// If the CRM refuses the update, the run fails.
+///
+/// After the update each contact in `secondary_contact_ids` achieves the goal `contact_updated`, so that its campaign
+/// can go on. Only Keap has goals. One that cannot be achieved is noted in the log; the run is a success all the same.
+///
+/// Values sent with a request are ignored unless you name their fields in `allow_input_fields`; then they replace
+/// yours. The result lists every field with its new value.
 #[derive(Debug, Deserialize, JsonSchema)]
 pub struct ContactUpdater {
     /// The fields and their new values; null empties a field.
@@ -24,10 +34,11 @@ pub struct ContactUpdater {
     /// The contacts whose campaigns are told afterwards: each achieves the goal "contact_updated".
     #[serde(default)]
     secondary_contact_ids: Distinct<ContactKey>,
-    /// The fields whose values may come with the request, under "fields"; those win.
+    /// The fields for which a request may bring its own value, under "fields" of its input; that value wins over
+    /// yours.
     #[serde(default)]
     allow_input_fields: Distinct<FieldKey>,
-    /// The integration of the goal; empty: "contact_updater".
+    /// The integration name of the goal in Keap; empty: "contact_updater".
     integration: Option<IntegrationKey>,
 }
 

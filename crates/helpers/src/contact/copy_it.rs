@@ -7,6 +7,14 @@ use crate::settings::{FieldKey, Flag};
 use crate::{Category, Context, Helper, HelperError, Meta, Outcome, register, values};
 
 /// Copies the value of one field to another field of the same contact.
+///
+/// The value is copied as it is: numbers stay numbers and lists stay lists. The source keeps its value; use Move It to
+/// empty it.
+///
+/// An empty source copies nothing, so the target is never blanked. With `overwrite` off, a target that has a value
+/// stays as it is; blanks count as empty, 0 does not. If a field cannot be read, the run fails and nothing is changed.
+///
+/// The result shows the target field and its new value.
 #[derive(Debug, Deserialize, JsonSchema)]
 pub struct CopyIt {
     /// The field to copy from.

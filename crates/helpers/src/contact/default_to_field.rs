@@ -21,9 +21,20 @@ const MERGE_FIELDS: [(&str, &str); 7] = [
 ];
 
 /// Puts a fixed text, the current date or a text with merge fields into a field, on request only when it is still empty.
+///
+/// The text may hold data of the contact: `{{first_name}}`, `{{company|your company}}` with a word for empty fields,
+/// or `@FirstName`, `@LastName`, `@Email`, `@Phone1`, `@Company`, `@JobTitle`, `@Id` and `@` with the key of a custom
+/// field. Names that nobody knows stay as you wrote them, and e-mail addresses are left alone.
+///
+/// `now` alone becomes date and time (2026-03-09 08:05:06), `today` the date; within a text write `@date_now` and
+/// `@date_today`. Both follow the time zone you choose.
+///
+/// What the field held is replaced, unless `only_if_empty` is on. When nothing is left to write, because the data of
+/// the contact is missing, the field stays as it is. A text with `@` or `{{` needs the contact: if it cannot be read,
+/// the run fails and writes nothing.
 #[derive(Debug, Deserialize, JsonSchema)]
 pub struct DefaultToField {
-    /// What to write: a text, now or today; @date_now, @date_today, @FirstName and {{first_name}} are filled in.
+    /// What to write: a text, or one of the words now and today; @date_today and {{first_name}} are filled in.
     default: FreeText,
     /// The field to write to.
     to_field: FieldKey,
@@ -75,7 +86,7 @@ impl Helper for DefaultToField {
 impl DefaultToField {
     async fn text(&self, cx: &mut Context<'_>) -> Result<String, HelperError> {
         let text = self.with_dates(&Dates::of(cx, self.timezone.0));
-        if !text.contains(['@', '~']) && !text.contains("{{") {
+        if !["@", "{{", "~Contact."].iter().any(|mark| text.contains(mark)) {
             return Ok(text);
         }
         let contact = cx.contact().await?.clone();

@@ -8,6 +8,15 @@ use crate::settings::{FieldKey, Flag};
 use crate::{Category, Context, Failures, Helper, HelperError, Meta, Outcome, fields, register, values};
 
 /// Copies several fields to other fields in one step; swapping two fields works too.
+///
+/// All fields are read before the first is written. So you can swap two fields by listing both ways, and no value
+/// depends on an earlier line of your list. Values are copied as they are: numbers stay numbers.
+///
+/// An empty source is skipped and never blanks its target. When several lines have the same target, the last one with
+/// a value wins; with `overwrite` off it is the first, and targets that have a value already stay as they are.
+///
+/// Every line is tried: when one fails, the others are still done, and the run fails and names it. The result lists
+/// the targets with their new values. Running a swap again swaps back.
 #[derive(Debug, Deserialize, JsonSchema)]
 pub struct FieldToField {
     /// Which field goes where, in the order in which it is done.
@@ -40,32 +49,32 @@ impl Helper for FieldToField {
     }"#;
 
     async fn run(&self, cx: &mut Context<'_>) -> Result<Outcome, HelperError> {
-        let keys: Vec<&FieldKey> = self.mappings.iter().flat_map(|mapping| self.reads(mapping)).collect();
-        let mut found = cx.read_fields(&keys).await.into_iter();
+        // Everything is read before the first write: a value must not depend on an earlier mapping.
+        let sources = self.mappings.iter().map(|mapping| &mapping.source);
+        let targets = self.mappings.iter().map(|mapping| &mapping.target);
+        let keys: Vec<&FieldKey> = sources.chain(targets.filter(|_| !self.overwrite.0)).collect();
+        let mut read = cx.read_fields(&keys).await.into_iter();
+        let found: Vec<_> = read.by_ref().take(self.mappings.len()).collect();
 
         let mut failures = Failures::new();
         let mut written: Vec<&FieldKey> = Vec::new();
-        for mapping in &self.mappings {
-            let read: Result<Vec<Value>, HelperError> = found.by_ref().take(self.reads(mapping).count()).collect();
-            let values = match read {
+        for (mapping, value) in self.mappings.iter().zip(found) {
+            let target = &mapping.target;
+            let (value, before) = match both(value, read.next()) {
                 Ok(values) => values,
                 Err(error) => {
-                    failures.note::<()>(format!("{} to {}", mapping.source, mapping.target), Err(error));
+                    failures.note::<()>(format!("{} to {target}", mapping.source), Err(error));
                     continue;
                 }
             };
-            let [value, before @ ..] = values.as_slice() else {
-                continue;
-            };
-            let target = &mapping.target;
             let taken = |key: &&FieldKey| fields::same(key.as_str(), target.as_str());
-            let filled = before.iter().any(|value| !values::is_empty(value)) || written.iter().any(taken);
-            if values::is_empty(value) || (!self.overwrite.0 && filled) {
+            let filled = !values::is_empty(&before) || written.iter().any(taken);
+            if values::is_empty(&value) || (!self.overwrite.0 && filled) {
                 continue;
             }
             let copied = cx.set_field(target, value.clone()).await;
             if failures.note(&mapping.source, copied) {
-                cx.set_result(target.as_str(), value.clone());
+                cx.set_result(target.as_str(), value);
                 written.push(target);
             }
         }
@@ -77,12 +86,12 @@ impl Helper for FieldToField {
     }
 }
 
-impl FieldToField {
-    /// What has to be read for a mapping, all before the first write: a value must not depend on an earlier mapping.
-    fn reads<'m>(&self, mapping: &'m Mapping) -> impl Iterator<Item = &'m FieldKey> + use<'m> {
-        let target = (!self.overwrite.0).then_some(&mapping.target);
-        std::iter::once(&mapping.source).chain(target)
-    }
+/// The value of a source and what its target held, if that was read.
+fn both(
+    source: Result<Value, HelperError>,
+    target: Option<Result<Value, HelperError>>,
+) -> Result<(Value, Value), HelperError> {
+    Ok((source?, target.transpose()?.unwrap_or_default()))
 }
 
 register!(FieldToField);

@@ -7,6 +7,14 @@ use crate::settings::{FieldKey, GoalKey, IntegrationKey, TagKey};
 use crate::{Category, Context, Failures, Helper, HelperError, Meta, Outcome, register, values};
 
 /// Checks whether a field has a value and applies one tag or goal if it has and another if it has not.
+///
+/// A field with blanks only, or an empty list, counts as empty; 0 and "no" are values. The tag is applied first, then
+/// the goal is achieved. If nothing is set for the case that comes up, nothing happens.
+///
+/// Tag and goal are both tried: when one fails, the other is still done, and the run fails and names it. Tags of the
+/// other case are not taken away. Only Keap has goals.
+///
+/// The result lists the tag and the goal.
 #[derive(Debug, Deserialize, JsonSchema)]
 pub struct FoundIt {
     /// The field to look at.
@@ -19,7 +27,7 @@ pub struct FoundIt {
     found_goal: Option<GoalKey>,
     /// The goal that the contact achieves when the field is empty.
     not_found_goal: Option<GoalKey>,
-    /// The integration of the goals; empty: "mfh".
+    /// The integration name of the goals in Keap; empty: "mfh".
     integration: Option<IntegrationKey>,
 }
 

@@ -8,6 +8,15 @@ use crate::settings::{FieldKey, Flag, Separator};
 use crate::{Category, Context, Helper, HelperError, Meta, Outcome, register};
 
 /// Brings the values of two or more fields together in one field.
+///
+/// The values are joined in the order of your list with the separator between them, and the result replaces what the
+/// target field held. It takes at least two fields; Combine It does the same with one.
+///
+/// Empty fields are left out, so that no separator stands alone; when all are empty, nothing is written. Switch
+/// `skip_empty` off to keep their places.
+///
+/// If one of the fields cannot be read, the run fails and the target keeps its value. When the target is also one of
+/// the sources, the text grows with every run. Duplicate contacts are not merged by this helper.
 #[derive(Debug, Deserialize, JsonSchema)]
 pub struct MergeIt {
     /// The fields to bring together, in this order; a field may come twice.

@@ -8,16 +8,25 @@ use crate::settings::{FieldKey, Flag};
 use crate::{Category, Context, Helper, HelperError, Meta, Outcome, fields, register, values};
 
 /// Moves a value from one field to another and empties the field it came from.
+///
+/// The value is written to the target first, as it is, and the source is emptied only after that has worked: a value
+/// is never lost on the way. If the source cannot be emptied, both fields have the value and the run fails; run it
+/// again.
+///
+/// An empty source moves nothing. With `preserve` on, or `overwrite` off, a target that has a value already keeps it,
+/// and the source keeps its value too. If a field cannot be read, the run fails and nothing is changed.
+///
+/// The result shows both fields. Two names of the same field are refused.
 #[derive(Debug, Deserialize, JsonSchema)]
 pub struct MoveIt {
     /// The field to move from; it is empty afterwards.
     source_field: FieldKey,
     /// The field to move to; it must be another field.
     target_field: FieldKey,
-    /// Do nothing if the target already has a value.
+    /// Leave both fields alone if the target already has a value.
     #[serde(default)]
     preserve: Flag,
-    /// Replace a value that is already there; no means the same as preserve.
+    /// Replace a value that the target already has; off means the same as preserve on.
     #[serde(default = "Flag::on")]
     overwrite: Flag,
 }

@@ -22,6 +22,17 @@ const PARTICLES: [&str; 29] = [
 ];
 
 /// Splits a full name into first name, last name and suffix, on request also title and middle names.
+///
+/// It understands `Mary Jane Walker`, `Walker, Mary Jane`, titles such as `Dr.` and `Mrs.`, and suffixes such as
+/// `Jr.`, `III`, `MD` and `Ph.D.`, also several. A title stays where only one other word would be left: `Dr. Lane` has
+/// the first name `Dr.`. Upper and lower case are not changed.
+///
+/// First and last name are always written, the last name empty when there is only one word; an empty source writes
+/// nothing. Middle names go with the last name and titles and suffixes are dropped, unless you give them fields of
+/// their own. Beside a middle name, `van`, `de la` and the like begin the last name.
+///
+/// Every field is tried: when one cannot be written, the others still are, and the run fails and names it. The result
+/// lists the parts.
 #[derive(Debug, Deserialize, JsonSchema)]
 pub struct NameParseIt {
     /// The field with the full name.
@@ -32,11 +43,11 @@ pub struct NameParseIt {
     /// The field that receives the last name.
     #[serde(default = "last_name")]
     last_name_field: FieldKey,
-    /// The field that receives Jr., III, MD and the like; empty: they are dropped.
+    /// The field that receives suffixes such as Jr., III and MD; empty: they are dropped.
     suffix_field: Option<FieldKey>,
     /// The field that receives middle names; empty: they stay with the last name.
     middle_name_field: Option<FieldKey>,
-    /// The field that receives Mr., Dr. and the like; empty: they are dropped.
+    /// The field that receives titles such as Mr. and Dr.; empty: they are dropped.
     title_field: Option<FieldKey>,
 }
 

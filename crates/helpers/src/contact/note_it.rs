@@ -7,6 +7,15 @@ use crate::settings::FreeText;
 use crate::{Category, Context, Helper, HelperError, Meta, Outcome, register};
 
 /// Adds a note with the contact's own data filled in to the contact's record.
+///
+/// Placeholders in title and text, such as `{{first_name}}`, `{{company|no company}}` or `{{Chosen plan}}`, are
+/// replaced by the contact's data. An empty field leaves nothing, or the word you give after the bar; a name that
+/// nobody knows stays as you wrote it. Line breaks are kept.
+///
+/// Each run adds one note, and a run that is repeated after a failure does not add it twice. If the contact cannot be
+/// read, or the CRM refuses the note, the run fails.
+///
+/// The result shows the note as it was written. Some CRMs know no title or kind; the title then stands above the text.
 #[derive(Debug, Deserialize, JsonSchema)]
 pub struct NoteIt {
     /// The title of the note; placeholders such as {{first_name}} are filled in.

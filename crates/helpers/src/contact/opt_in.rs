@@ -9,6 +9,16 @@ use crate::settings::{FieldKey, Flag, RawText, TagKey};
 use crate::{Category, Context, Helper, HelperError, Meta, Outcome, register};
 
 /// Opts the contact's e-mail address in to marketing, directly or after the contact has confirmed it.
+///
+/// The consent is set at the CRM itself, with your reason; then the contact gets the tag for opted-in contacts. Some
+/// CRMs, such as Keap, keep an address non-marketable after a complaint or an earlier opt-out: then the run fails and
+/// says so, and no tag is applied.
+///
+/// With `double_opt_in` the consent is not touched: the run applies the tag for contacts who have not confirmed and
+/// notes in the result that a confirmation is wanted. The contact is opted in only once it confirms.
+///
+/// A contact without an e-mail address makes the run fail. A tag that cannot be applied is noted in the log only. The
+/// result shows the address, the reason and what was done.
 #[derive(Debug, Deserialize, JsonSchema)]
 pub struct OptIn {
     /// The field with the address to opt in.
@@ -17,10 +27,10 @@ pub struct OptIn {
     /// Why the contact may get mail, for the consent record.
     #[serde(default)]
     reason: RawText,
-    /// Ask the contact for a confirmation first.
+    /// Wait for the contact's confirmation before it is opted in.
     #[serde(default)]
     double_opt_in: Flag,
-    /// The tag for contacts who have not confirmed yet; only when you ask for a confirmation.
+    /// The tag for contacts who have not confirmed yet; only with double opt-in.
     confirmation_tag: Option<TagKey>,
     /// The tag for contacts who are opted in.
     confirmed_tag: Option<TagKey>,
@@ -65,7 +75,7 @@ impl OptIn {
         cx.set_result("confirmed_tag", tag(&self.confirmed_tag));
         let request = json!(cx.results());
         cx.show("opt_in_requested", request)?;
-        Ok(Outcome::done("The contact is asked for a confirmation"))
+        Ok(Outcome::done("The opt-in waits until the contact confirms it"))
     }
 
     fn describe(&self, cx: &mut Context<'_>, addressee: &Addressee) -> Result<(), HelperError> {

@@ -9,6 +9,15 @@ use crate::settings::{FieldKey, RawText, TagKey};
 use crate::{Category, Context, Helper, HelperError, Meta, Outcome, register};
 
 /// Opts the contact's e-mail address out of marketing and keeps the reason.
+///
+/// The consent is withdrawn at the CRM itself, with your reason; only then the reason is stored in a field and the tag
+/// applied, if you have set them. An empty reason leaves the field as it is.
+///
+/// An opt-out is a legal duty: when the CRM is out of reach, the run is tried again for 14 days before it fails. A
+/// contact without an e-mail address makes it fail at once. A field or tag that cannot be written is noted in the log
+/// only.
+///
+/// The result shows the address, the reason and its kind.
 #[derive(Debug, Deserialize, JsonSchema)]
 pub struct OptOut {
     /// The field with the address to opt out.

@@ -10,6 +10,12 @@ use crate::{Category, Context, Helper, HelperError, Meta, Outcome, register};
 const OWNER: &str = "OwnerID";
 
 /// Hands the contact to another owner in the CRM.
+///
+/// A run sets the CRM's own owner and replaces the one that the contact has. Find the id of a user in your CRM's user
+/// list; it may be given as a number or as text.
+///
+/// The result lists the new owner under `OwnerID`. A CRM that does not know the user, or whose contacts have no owner,
+/// refuses the change, and the run fails. To write the owner into a field of your own, use Assign It.
 #[derive(Debug, Deserialize, JsonSchema)]
 pub struct OwnIt {
     /// The new owner: the id of a user of the CRM.

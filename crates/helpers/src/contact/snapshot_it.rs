@@ -18,6 +18,15 @@ const TABLE: &str = "myfusion_helper_contact_snapshots";
 const RESERVED: [&str; 4] = ["tags", "tag_count", "created_at", "updated_at"];
 
 /// Keeps a dated copy of everything the CRM knows about the contact.
+///
+/// The copy holds name, e-mail address, phone, company and job title and, unless you switch them off, all tags and
+/// custom fields, with the time of the run. It is stored encrypted for your account; each run adds one. The contact
+/// itself is not changed.
+///
+/// A custom field whose name the copy uses itself, such as `id` or `tags`, is kept as `custom_field_id` or
+/// `custom_field_tags`.
+///
+/// The result is the copy. If the contact cannot be read or the copy cannot be stored, the run fails.
 #[derive(Debug, Deserialize, JsonSchema)]
 pub struct SnapshotIt {
     /// Keep the contact's tags too.

@@ -11,13 +11,23 @@ use crate::{Category, Context, Helper, HelperError, Meta, Outcome, numbers, regi
 use mfh_types::ConfigFault;
 
 /// Raises a number field to a power, takes its square root, rounds it or compares it with another number.
+///
+/// Reads the number in the source field, computes, and writes the result to the target field. Power, min and max also
+/// need a second number: from the second field if you choose one, else the operand. 1,234.50, $5 and (5) for minus 5
+/// are read as numbers.
+///
+/// An empty field, or a text that is no number, fails the run and nothing is written. So do the square root of a
+/// negative number and a result of more than 28 digits.
+///
+/// Rounding goes away from zero at a half: 2.5 becomes 3 and -2.5 becomes -3. Powers with a whole exponent are exact,
+/// and 1.1 squared is 1.21; roots and other powers are as precise as a spreadsheet's.
 #[derive(Debug, Deserialize, JsonSchema)]
 pub struct AdvanceMath {
     /// What to compute.
     operation: Operation,
     /// The contact field with the number.
     source_field: FieldKey,
-    /// The second number: the exponent of a power, or the number to compare with.
+    /// The second number: the exponent of a power, or what min and max compare with.
     operand: Option<Number>,
     /// A contact field with the second number; it is used instead of the operand when both are given.
     second_field: Option<FieldKey>,

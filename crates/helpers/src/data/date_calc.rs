@@ -8,28 +8,42 @@ use serde_json::Value;
 use super::{required, store};
 use crate::dates::{self, Layout, Moment, Shown};
 use crate::settings::{FieldKey, Text, Whole, Zone};
-use crate::{Category, Context, Helper, HelperError, Meta, Outcome, register};
+use crate::{Category, Context, Helper, HelperError, Meta, Outcome, register, values};
 
 const SECONDS_A_DAY: i64 = 86_400;
 
 /// Adds or subtracts days, months or years, measures the days between two dates, stamps today's date, or rewrites a
 /// date in another format.
+///
+/// Reads a date from a field, computes, and writes the result to the target field, or back to the same field when you
+/// choose no target. Counting days always needs a target field, so that no date is overwritten with a number.
+///
+/// A month after January 31 is the last day of February: a day that the month does not have becomes its last. The
+/// difference in days counts whole periods of 24 hours and is negative when the second date is the earlier one. A time
+/// of day and an offset from UTC in the value are kept.
+///
+/// Dates are read as 2024-01-31 or, with the month first, 1/31/2024, each with or without a time, and as Jan 31, 2024
+/// or 31 January 2024; for numbers with the day first set an input format. A field that is empty or holds no real date
+/// fails the run and stays as it is.
+///
+/// Formats may be written as `MM/DD/YYYY h:mm A`, as `01/02/2006` or as `%m/%d/%Y`. In the first kind put words into
+/// brackets: `[on] MMMM D`.
 #[derive(Debug, Deserialize, JsonSchema)]
 pub struct DateCalc {
-    /// What to do.
+    /// What to do with the date.
     operation: Operation,
     /// The contact field with the date; needed for everything but the current date.
     field: Option<FieldKey>,
     /// How many days, months or years to add or subtract; a negative number goes the other way.
     amount: Option<Whole>,
-    /// The contact field that receives the result; nothing: the field with the date.
+    /// The contact field that receives the result; left empty, the field with the date.
     target_field: Option<FieldKey>,
-    /// The contact field with the second date, to measure the days from the first one to it.
+    /// The contact field with the second date, up to which the days are counted.
     compare_field: Option<FieldKey>,
     /// The format of the result, such as YYYY-MM-DD, MM/DD/YYYY or MMMM DD, YYYY.
     #[serde(default = "iso_date")]
     output_format: Text,
-    /// The time zone of the current date.
+    /// The time zone in which the current date is taken, such as America/New_York.
     #[serde(default)]
     timezone: Zone,
     /// A format in which dates are read first, such as DD/MM/YYYY for dates that start with the day.
@@ -147,7 +161,9 @@ impl DateCalc {
     async fn read(&self, cx: &mut Context<'_>, field: &FieldKey) -> Result<Moment, HelperError> {
         let value = cx.get_field(field).await?;
         let formatted = match (&self.input_format, &value) {
-            (Some(format), Value::String(text)) => Layout::new(format.as_str()).read(text),
+            (Some(format), Value::String(_) | Value::Number(_)) => {
+                Layout::new(format.as_str()).read(&values::text(&value))
+            }
             _ => None,
         };
         formatted.or_else(|| dates::read(&value)).ok_or_else(|| no_date(field))

@@ -5,16 +5,22 @@ use serde::Deserialize;
 
 use super::store;
 use crate::settings::FieldKey;
-use crate::{Category, Context, Helper, HelperError, Meta, Outcome, register, text, values};
+use crate::{Category, Context, Helper, HelperError, Meta, Outcome, fields, register, text, values};
 
 /// Cleans up the capitals and the surrounding blanks of a field.
+///
+/// Rewrites the text of a field, or writes the rewritten text to another field and leaves the first one alone. Title
+/// case turns `o'brien-smith` into `O'Brien-Smith` and leaves `It's` and `Martha's` with a small s.
+///
+/// An empty field stays empty and nothing is written. Nothing is written either when the text is right already, unless
+/// the result goes to another field. A text of nothing but blanks, trimmed, empties the field.
 #[derive(Debug, Deserialize, JsonSchema)]
 pub struct FormatIt {
     /// The contact field with the text.
     field: FieldKey,
     /// How to rewrite the text.
     format: Format,
-    /// The contact field that receives the result; nothing: the field itself.
+    /// The contact field that receives the result; left empty, the field itself.
     target_field: Option<FieldKey>,
 }
 
@@ -70,7 +76,7 @@ impl Helper for FormatIt {
         }
         let result = self.format.apply(&given);
         let target = self.target_field.as_ref().unwrap_or(&self.field);
-        if *target == self.field && result == given {
+        if fields::same(target.as_str(), self.field.as_str()) && result == given {
             return Ok(Outcome::done(format!("{} is formatted already", self.field)));
         }
         store(cx, target, result).await?;

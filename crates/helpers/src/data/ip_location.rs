@@ -14,6 +14,16 @@ use crate::{Category, Context, Failures, Helper, HelperError, Meta, Outcome, reg
 const PLACE: &str = "place";
 
 /// Looks up where a contact's IP address is and fills in city, state, country and postal code.
+///
+/// Reads the IP address from a field, asks a location service once, and fills the fields you choose: city, state,
+/// country, postal code. What the service does not know is not written, and the field keeps what it holds. The result
+/// also shows country code, latitude, longitude, time zone and internet provider.
+///
+/// A contact without an address is left alone. A host name, an address with a port, and an address that the service
+/// cannot place, such as one of a private network, fail the run.
+///
+/// A location tells where the internet provider is, which is often the next larger city. Mobile phones and company
+/// networks may appear far away.
 #[derive(Debug, Deserialize, JsonSchema)]
 pub struct IpLocation {
     /// The contact field with the IP address.

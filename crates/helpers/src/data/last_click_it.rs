@@ -15,6 +15,15 @@ use crate::{Category, Context, Failures, Helper, HelperError, Meta, Outcome, dat
 const SOURCE: &str = "email";
 
 /// Stores the date of the last e-mail click of a contact in a field.
+///
+/// Asks the CRM when the contact last clicked a link in an e-mail and stores the date exactly as the CRM gives it.
+/// Without an address or a click nothing is written. With a window, a click that is older, or whose date cannot be
+/// read, changes nothing at all.
+///
+/// On request it also stores the kind of click, whether the contact reached a goal (`true` or `false`, from the runs of
+/// your own helpers), and how many e-mails were clicked in the last days.
+///
+/// Keap and HubSpot report clicks; only Keap can count them for a period. With other CRMs the run fails and says so.
 #[derive(Debug, Deserialize, JsonSchema)]
 pub struct LastClickIt {
     /// The contact field with the e-mail address to look up.
@@ -22,11 +31,11 @@ pub struct LastClickIt {
     email_field: FieldKey,
     /// The contact field that receives the date of the last click.
     save_to: FieldKey,
-    /// Only clicks of the last so many days count; 0: all.
+    /// How many days old a click may be to count; 0 counts every click.
     #[serde(default)]
     #[schemars(range(min = 0))]
     attribution_window_days: Whole,
-    /// The contact field that receives the kind of click, which is always "email".
+    /// The contact field that receives the kind of click, which is always `email`.
     click_source_field: Option<FieldKey>,
     /// Whether the contact reached a goal, and where to note it.
     #[serde(default)]
@@ -39,7 +48,7 @@ pub struct LastClickIt {
 #[derive(Debug, Default, Deserialize, Serialize, JsonSchema)]
 #[serde(default)]
 struct ConversionTracking {
-    /// Look whether the goal was reached.
+    /// Look up whether the contact reached the goal.
     enabled: Flag,
     /// The goal that counts as a conversion.
     goal_name: Option<GoalKey>,
@@ -50,9 +59,9 @@ struct ConversionTracking {
 #[derive(Debug, Deserialize, Serialize, JsonSchema)]
 #[serde(default)]
 struct ClickFrequency {
-    /// Count the clicks of a period.
+    /// Count the e-mails that were clicked in a period.
     enabled: Flag,
-    /// The length of the period in days.
+    /// The period, in days before the run.
     #[schemars(range(min = 1, max = 36500))]
     analysis_period_days: Whole,
     /// The contact field that receives the number of clicked e-mails.

@@ -9,6 +9,13 @@ use crate::settings::FieldKey;
 use crate::{Category, Context, Helper, HelperError, Meta, Outcome, register};
 
 /// Stores the date of the last e-mail open of a contact in a field.
+///
+/// Asks the CRM when the contact last opened an e-mail and stores the date exactly as the CRM gives it; Date Calc can
+/// write it in another format afterwards. Without an address, or when no e-mail was ever opened, the field keeps what
+/// it holds.
+///
+/// Keap and HubSpot report opens; with other CRMs the run fails and says so. Many mail programs open pictures by
+/// themselves, so an open is no proof that somebody read the e-mail.
 #[derive(Debug, Deserialize, JsonSchema)]
 pub struct LastOpenIt {
     /// The contact field with the e-mail address to look up.

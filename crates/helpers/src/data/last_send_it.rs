@@ -9,6 +9,12 @@ use crate::settings::FieldKey;
 use crate::{Category, Context, Helper, HelperError, Meta, Outcome, register};
 
 /// Stores the date of the last e-mail send of a contact in a field.
+///
+/// Asks the CRM when an e-mail was last sent to the contact and stores the date exactly as the CRM gives it; Date Calc
+/// can write it in another format afterwards. Without an address, or when no e-mail was ever sent, the field keeps what
+/// it holds.
+///
+/// Keap and HubSpot report when they last sent; with other CRMs the run fails and says so.
 #[derive(Debug, Deserialize, JsonSchema)]
 pub struct LastSendIt {
     /// The contact field with the e-mail address to look up.

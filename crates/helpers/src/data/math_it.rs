@@ -10,6 +10,15 @@ use crate::settings::{FieldKey, Number, Whole};
 use crate::{Category, Context, Helper, HelperError, Meta, Outcome, numbers, register, values};
 
 /// Adds to, subtracts from, multiplies, divides or rounds a number field, exactly to the cent.
+///
+/// Reads the number in the field, computes with the operand, and writes the result back, or to the target field. An
+/// empty field counts as 0. 1,234.50, $5 and (5) for minus 5 are read as numbers; any other text fails the run and
+/// stays as it is.
+///
+/// Whole results have no decimals (30), others exactly as many as you ask for (2.50). Halves round away from zero:
+/// 1.005 becomes 1.01. Nothing is lost to binary fractions: 0.1 and 0.2 make 0.3.
+///
+/// Dividing by 0 and results of more than 28 digits fail the run. Each run computes afresh: adding 5 twice adds 10.
 #[derive(Debug, Deserialize, JsonSchema)]
 pub struct MathIt {
     /// The contact field with the number; an empty one counts as 0.
@@ -18,7 +27,7 @@ pub struct MathIt {
     operation: Operation,
     /// The second number, for add, subtract, multiply, divide and percent.
     operand: Option<Number>,
-    /// The contact field that receives the result; nothing: the field itself.
+    /// The contact field that receives the result; left empty, the field itself.
     target_field: Option<FieldKey>,
     /// The number of decimal places of the result.
     #[serde(default = "two")]

@@ -17,11 +17,18 @@ const SPECIAL: &[u8] = b"!@#$%^&*()-_=+[]{}|;:,.<>?";
 const PASSWORD: &str = "password";
 
 /// Creates a random password and keeps it in a contact field.
+///
+/// Writes a password of random letters and digits, and punctuation if you like, to a field. It always holds at least
+/// one small letter, one capital, one digit and, with punctuation, one of `!@#$%^&*()-_=+[]{}|;:,.<>?`.
+///
+/// A field that has a value keeps it, unless you choose to overwrite. The password stands in the CRM field only;
+/// results and logs show eight asterisks. Whoever can see the contact in the CRM can read it, so ask people to change
+/// it after their first sign-in.
 #[derive(Debug, Deserialize, JsonSchema)]
 pub struct PasswordIt {
     /// The contact field that receives the password.
     target_field: FieldKey,
-    /// The number of characters.
+    /// How many characters the password has.
     #[serde(default = "usual_length")]
     #[schemars(range(min = 4, max = 128))]
     length: Whole,

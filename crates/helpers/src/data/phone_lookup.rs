@@ -14,6 +14,16 @@ const LINE: &str = "line";
 
 /// Checks whether a contact's phone number can exist, stores it in international form and starts the matching campaign
 /// goal.
+///
+/// Checks the number against the numbering plan of its country, not only its length. A number that begins with + or an
+/// international prefix is checked by its own country, any other by the country you set; an extension does not matter.
+///
+/// A valid number starts the goal for valid numbers and is stored as, for example, +14155552671. An invalid one starts
+/// the goal for invalid numbers and nothing is stored; an empty field starts the goal for empty fields. Every goal may
+/// be left out. Goals exist in Keap only; with another CRM a run that should start one fails.
+///
+/// A valid number need not be in service. With a Twilio connection Twilio is asked and decides, and the result shows
+/// the kind of line and the carrier; Twilio charges for each call.
 #[derive(Debug, Deserialize, JsonSchema)]
 pub struct PhoneLookup {
     /// The contact field with the phone number.
@@ -21,19 +31,19 @@ pub struct PhoneLookup {
     /// The country of numbers that are written without an international prefix, as two letters such as US or GB.
     #[serde(default = "united_states")]
     country_code: Text,
-    /// The goal for a valid number.
+    /// The goal to achieve for a valid number.
     valid_goal: Option<GoalKey>,
-    /// The goal for an invalid number.
+    /// The goal to achieve for an invalid number.
     invalid_goal: Option<GoalKey>,
-    /// The goal for an empty field.
+    /// The goal to achieve when the field is empty.
     empty_goal: Option<GoalKey>,
     /// The contact field that receives a valid number in the form +14155552671.
     save_formatted_to: Option<FieldKey>,
-    /// A Twilio connection, to ask whether the number is in service.
+    /// A Twilio connection, so that Twilio says whether the number exists and what kind of line it is.
     #[serde(default)]
     #[expect(dead_code, reason = "the worker reads it, to load the connections before the run")]
     service_connection_ids: JsonObject,
-    /// The integration that the goals belong to.
+    /// The integration name under which the goals are set up in Keap.
     #[serde(default = "own_integration")]
     integration: IntegrationKey,
 }
@@ -77,13 +87,14 @@ impl Helper for PhoneLookup {
     }
 
     async fn run(&self, cx: &mut Context<'_>) -> Result<Outcome, HelperError> {
-        let text = values::text(&cx.get_field(&self.phone_field).await?);
-        if text.trim().is_empty() {
+        let value = cx.get_field(&self.phone_field).await?;
+        let text = values::text(&value);
+        if values::is_empty(&value) {
             self.achieve(cx, self.empty_goal.as_ref()).await?;
             cx.set_result("status", "empty");
             return Ok(Outcome::done(format!("{} is empty", self.phone_field)));
         }
-        if !text.contains(char::is_numeric) {
+        if !text.contains(phone::is_digit) {
             self.achieve(cx, self.invalid_goal.as_ref()).await?;
             cx.set_result("status", "invalid");
             cx.set_result("raw_number", text);

@@ -13,9 +13,18 @@ use crate::{Category, Context, Failures, Helper, HelperError, Meta, Outcome, reg
 const QUOTATION: &str = "quotation";
 
 /// Puts a field's text in quotes or brackets, or stores an inspiring quote of the day on the contact.
+///
+/// With a source field it puts the field's text between quotes or brackets and writes it to the target field; an empty
+/// text gives an empty pair of quotes. When source and target are the same field, every run adds another pair.
+///
+/// Without a source field it fetches the quotation of the day on a topic and writes it, with its author, to one field
+/// or to two. An author who is not known is left out. All contacts of a day get the same quotation.
+///
+/// The quotations come from They Said So. Without a connection of your own there, only few runs an hour get one; the
+/// others fail.
 #[derive(Debug, Deserialize, JsonSchema)]
 pub struct QuoteIt {
-    /// Whether to put a field in quotes or to store a quotation; nothing: quotes when a source field is set.
+    /// Whether to put a field in quotes or to store a quotation; left empty, a source field means quotes.
     mode: Option<Mode>,
     /// The contact field with the text to put in quotes.
     source_field: Option<FieldKey>,

@@ -15,6 +15,15 @@ const LETTERS: [&str; 5] = ["A", "B", "C", "D", "E"];
 const VARIANT: &str = "variant";
 
 /// Divides contacts evenly over two to five variants of a campaign by tag or goal.
+///
+/// Applies the tag, or achieves the goal, of one variant per run. With a state field each contact remembers its letter,
+/// A to E: its next run takes the next variant and after the last one starts over. A contact without a letter takes the
+/// next variant in turn, so that new contacts are spread evenly from the first one on.
+///
+/// With the counter method nothing is stored on the contact: every run takes the next variant in turn.
+///
+/// When the tag or goal fails, the letter stays as it was. Tags of earlier variants are not removed. Goals exist in
+/// Keap only.
 #[derive(Debug, Deserialize, JsonSchema)]
 pub struct SplitIt {
     /// Whether a variant applies a tag or achieves a goal.
@@ -38,7 +47,7 @@ pub struct SplitIt {
     option_e: Option<Choice>,
     /// The contact field that holds the letter of the variant.
     state_field: Option<FieldKey>,
-    /// The integration that the goals belong to.
+    /// The integration name under which the goals are set up in Keap.
     #[serde(default = "own_integration")]
     integration: IntegrationKey,
 }

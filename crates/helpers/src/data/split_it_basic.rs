@@ -10,6 +10,14 @@ use crate::settings::{GoalKey, IntegrationKey, TagKey};
 use crate::{Category, Context, Helper, HelperError, Meta, Outcome, register};
 
 /// Sends contacts alternately to group A and group B.
+///
+/// Each run takes the other group than the run before, whichever contact it is for, and applies the tag or achieves the
+/// goal of that group. The group of the last run is kept by the helper; the setting only says where to start.
+///
+/// A tag is taken off first and then applied, so that campaigns that wait for it start again for contacts that have it
+/// already. The tag of the other group stays. Goals exist in Keap only.
+///
+/// Split It divides into up to five variants and can remember the variant on the contact.
 #[derive(Debug, Deserialize, JsonSchema)]
 pub struct SplitItBasic {
     /// Whether a group is a tag or a goal.
@@ -24,13 +32,13 @@ pub struct SplitItBasic {
     split_goal_a: Option<GoalKey>,
     /// The goal of group B.
     split_goal_b: Option<GoalKey>,
-    /// The same as the split type, in the form's words.
+    /// Whether a group is a tag or a goal; the web form sends it instead of the split type.
     mode: Option<Mode>,
-    /// The tag or goal of group A, in the form's words.
+    /// The tag or goal of group A; the web form sends it instead of the two settings above.
     option_a: Option<TagKey>,
-    /// The tag or goal of group B, in the form's words.
+    /// The tag or goal of group B; the web form sends it instead of the two settings above.
     option_b: Option<TagKey>,
-    /// The integration that the goals belong to.
+    /// The integration name under which the goals are set up in Keap.
     #[serde(default = "own_integration")]
     integration: IntegrationKey,
 }

@@ -6,9 +6,20 @@ use serde::Deserialize;
 
 use super::{required, store};
 use crate::settings::{FieldKey, RawText, Separator, Whole};
-use crate::{Category, Context, Helper, HelperError, Meta, Outcome, register, text, values};
+use crate::{Category, Context, Helper, HelperError, Meta, Outcome, fields, register, text, values};
 
 /// Adds, replaces, cuts, extracts or reverses text in a field.
+///
+/// Changes the text of a field, or writes the changed text to another field and leaves the first one alone. Texts to
+/// add, find and replace are taken as you type them, blanks and capitals included; there are no wildcards. An empty
+/// field counts as empty text.
+///
+/// Nothing is written when the text stays the same, unless the result goes to another field. A text without the domain
+/// of a single e-mail address, or without a letter or digit for a page address, is left alone too.
+///
+/// Numbers are taken out as digits, with a point only between two of them: $1,234.50 gives 1234.50. The address of a
+/// page has small letters without accents and hyphens between words: `Crème Brûlée!` gives `creme-brulee`. Cutting and
+/// reversing keep accents and emoji whole.
 #[derive(Debug, Deserialize, JsonSchema)]
 pub struct TextIt {
     /// The contact field with the text.
@@ -23,7 +34,7 @@ pub struct TextIt {
     /// How many characters to keep when the text is cut.
     #[schemars(range(min = 1))]
     max_length: Option<Whole>,
-    /// The contact field that receives the result; nothing: the field itself.
+    /// The contact field that receives the result; left empty, the field itself.
     target_field: Option<FieldKey>,
 }
 
@@ -86,7 +97,7 @@ impl Helper for TextIt {
         let Some(result) = self.apply(&given) else {
             return Ok(Outcome::done(format!("Nothing to extract from {}", self.field)));
         };
-        if *target == self.field && result == given {
+        if fields::same(target.as_str(), self.field.as_str()) && result == given {
             return Ok(Outcome::done(format!("{} stays as it is", self.field)));
         }
         store(cx, target, result).await?;

@@ -10,6 +10,16 @@ use crate::settings::{FieldKey, Text, Zone};
 use crate::{Category, Context, Helper, HelperError, Meta, Outcome, register, values};
 
 /// Converts a date and time from one time zone to another and writes it in the format you like.
+///
+/// Reads a date and time from a field and writes what the clocks of another zone show at that moment, daylight saving
+/// time included. A date alone is its midnight.
+///
+/// A value that ends in Z or an offset such as -05:00, as most CRMs write it, is that moment whatever the first zone
+/// says; the first zone counts only for values without one. A time that clocks skip in spring moves forward by the gap;
+/// one that they show twice in autumn is the first.
+///
+/// An empty field changes nothing; a text that is no date fails the run. Zones are named like America/New_York or
+/// Europe/Berlin. Formats may be written as `MM/DD/YYYY h:mm A`, as `01/02/2006 3:04 PM` or as `%m/%d/%Y`.
 #[derive(Debug, Deserialize, JsonSchema)]
 pub struct WhenIsIt {
     /// The contact field with the date and time.

@@ -8,6 +8,12 @@ use crate::settings::FieldKey;
 use crate::{Category, Context, Helper, HelperError, Meta, Outcome, register, values};
 
 /// Counts the words or characters of a field and keeps the number.
+///
+/// Counts what the field holds and writes the number to the target field, also 0 for an empty field. Words are whatever
+/// stands between blanks or line breaks, with their punctuation; characters include blanks, and an emoji may count as
+/// several.
+///
+/// Amounts are counted as they are shown: 1234567 has seven characters.
 #[derive(Debug, Deserialize, JsonSchema)]
 pub struct WordCountIt {
     /// The contact field with the text.

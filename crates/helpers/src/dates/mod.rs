@@ -107,7 +107,7 @@ impl Shown {
         Self {
             wall: local.naive_local(),
             offset: local.offset().fix(),
-            zone: name.map_or_else(|| offset_text(local.offset().fix(), false), str::to_owned),
+            zone: name.map_or_else(|| short_offset(local.offset().fix()), str::to_owned),
         }
     }
 
@@ -132,6 +132,12 @@ fn offset_text(offset: FixedOffset, colon: bool) -> String {
     let sign = if minutes < 0 { '-' } else { '+' };
     let colon = if colon { ":" } else { "" };
     format!("{sign}{:02}{colon}{:02}", minutes.abs() / 60, minutes.abs() % 60)
+}
+
+/// `+04` or `+0545`: what the tz database writes for a zone without a short name.
+fn short_offset(offset: FixedOffset) -> String {
+    let text = offset_text(offset, false);
+    text.strip_suffix("00").map_or(text.clone(), str::to_owned)
 }
 
 /// The instant as outputs show it: RFC 3339 with seconds, in UTC with Z.

@@ -280,6 +280,11 @@ fn is_punctuation(letter: char) -> bool {
         )
 }
 
+/// Whether this is a digit of one of the scripts that phone numbers are written in.
+pub(crate) fn is_digit(letter: char) -> bool {
+    digit(letter).is_some()
+}
+
 /// The ASCII digit of a digit in the scripts that phone numbers are written in.
 fn digit(letter: char) -> Option<char> {
     let zero = match letter {

@@ -7,7 +7,7 @@ use mfh_types::ConfigFault;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use crate::settings::{Distinct, RawText, TagKey, Text};
+use crate::settings::{Distinct, FreeText, RawText, TagKey};
 use crate::{Category, Context, Failures, Helper, HelperError, Meta, Outcome, register};
 
 /// Removes all tags of a contact, or the ones you list, or those with a name prefix or in a category.
@@ -28,7 +28,7 @@ pub struct ClearTags {
     #[serde(default)]
     prefix: RawText,
     /// The category whose tags go, exactly as in the CRM; for the mode "category".
-    category: Option<Text>,
+    category: Option<FreeText>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
@@ -119,7 +119,7 @@ impl ClearTags {
                 doomed.extend(carried.into_iter().filter(begins).map(|tag| (tag.id.clone(), tag.id)));
             }
             Mode::Category => {
-                let wanted = self.category.as_ref().map(Text::as_str);
+                let wanted = self.category.as_ref().map(FreeText::as_str);
                 let members: Vec<&str> = cx
                     .tags()
                     .await?

@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use crate::settings::{FieldKey, Text};
+use crate::settings::{FieldKey, FreeText};
 use crate::{Category, Context, Helper, HelperError, Meta, Outcome, register};
 
 /// Counts the tags of a contact, on request only those of one category, and stores the number in a field.
@@ -15,7 +15,7 @@ pub struct CountTags {
     /// The contact field that receives the number.
     target_field: FieldKey,
     /// Count only tags of this category, exactly as in the CRM; empty: all tags.
-    category: Option<Text>,
+    category: Option<FreeText>,
 }
 
 impl Helper for CountTags {
@@ -40,8 +40,8 @@ impl Helper for CountTags {
             });
         }
         let count = ids.len().to_string();
-        cx.set_result(self.target_field.as_str(), count.clone());
         cx.set_field(&self.target_field, count.clone()).await?;
+        cx.set_result(self.target_field.as_str(), count.clone());
         Ok(Outcome::done(format!("{count} tags")))
     }
 }

@@ -1,5 +1,7 @@
 //! `group_it`: puts contacts with the same field value into a common group.
 
+use std::collections::HashSet;
+
 use mfh_connectors::Tag;
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -89,9 +91,10 @@ impl GroupIt {
             given => given.to_owned(),
         };
         let mut failures = Failures::new();
+        let mut seen = HashSet::from([current.to_owned()]);
         for tag in carried {
             let belongs = name_of(&tag.id, &tag.name).to_lowercase().starts_with(&prefix);
-            if belongs && tag.id != current {
+            if belongs && seen.insert(tag.id.clone()) {
                 failures.note(format!("Tag {}", tag.id), cx.remove_tag_id(&tag.id, &tag.id).await);
             }
         }

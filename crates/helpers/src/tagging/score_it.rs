@@ -5,7 +5,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::settings::{FieldKey, Flag, Number, TagKey};
-use crate::{Category, Context, Helper, HelperError, Meta, Outcome, register, values};
+use crate::{Category, Context, Helper, HelperError, Meta, Outcome, numbers, register, values};
 
 /// Scores a contact by the tags it has or lacks and stores the total.
 ///
@@ -60,18 +60,14 @@ impl Helper for ScoreIt {
         for rule in &self.rules {
             let tag = cx.resolve_tag(&rule.tag_id).await?;
             if carried.contains(&tag) == rule.has_tag.0 {
-                total = total.checked_add(rule.points.0).ok_or_else(too_large)?;
+                total = numbers::checked(total.checked_add(rule.points.0))?;
             }
         }
         let total = values::decimal_text(total);
-        cx.set_result(self.target_field.as_str(), total.clone());
         cx.set_field(&self.target_field, total.clone()).await?;
+        cx.set_result(self.target_field.as_str(), total.clone());
         Ok(Outcome::done(format!("{total} points")))
     }
-}
-
-fn too_large() -> HelperError {
-    HelperError::permanent("TOO_LARGE", "The total has more than 28 digits. Use smaller points")
 }
 
 register!(ScoreIt);

@@ -128,15 +128,23 @@ impl VectorCrm {
         let mut state = self.lock();
         state.calls += 1;
         let write = json!({ "op": op, "args": args });
+        let arguments = write["args"].as_array().into_iter().flatten();
+        let refused = self.refuse_with(op, arguments.filter_map(Value::as_str));
         state.writes.push(write.clone());
-        self.refuse(op)?;
+        refused?;
         let applied = apply(&mut state)?;
         state.carried_out.push(write);
         Ok(applied)
     }
 
     fn refuse(&self, op: &str) -> Result<()> {
-        let Some(message) = self.fail.get(op) else {
+        self.refuse_with(op, std::iter::empty())
+    }
+
+    /// Refuses an operation that the case lets fail, as a whole or with one of these arguments (`operation:argument`).
+    fn refuse_with<'a>(&self, op: &str, mut arguments: impl Iterator<Item = &'a str>) -> Result<()> {
+        let with_argument = || arguments.find_map(|argument| self.fail.get(&format!("{op}:{argument}")));
+        let Some(message) = self.fail.get(op).or_else(with_argument) else {
             return Ok(());
         };
         let status = message
@@ -175,7 +183,8 @@ impl VectorCrm {
         if let Some(other) = kept.keys().find(|other| fields::same(other, key)) {
             return other.clone();
         }
-        match fields::definition(&self.fields, key) {
+        let known = !self.fail.contains_key("get_custom_fields");
+        match fields::definition(&self.fields, key).filter(|_| known) {
             Some(field) if kept.contains_key(&field.id) => field.id.clone(),
             Some(field) => field.key.clone(),
             None => key.to_owned(),
@@ -425,6 +434,7 @@ impl Connector for VectorCrm {
 
     async fn get_field_values(&self, contact_id: &str, keys: &[&str]) -> Result<Map<String, Value>> {
         let mut state = self.read("get_field")?;
+        self.refuse_with("get_field", keys.iter().copied())?;
         let contact = state.contact(contact_id).ok_or_else(|| self.missing(contact_id))?;
         Ok(keys
             .iter()
@@ -455,7 +465,11 @@ impl Connector for VectorCrm {
 
     async fn achieve_goal(&self, contact_id: &str, goal: &str, integration: &str) -> Result<()> {
         let args = json!([contact_id, goal, integration]);
-        self.write("achieve_goal", args, |_| Ok(())).await
+        let apply = |_: &mut State| match self.slug {
+            "keap" => Ok(()),
+            slug => Err(ConnectorError::unsupported(slug, "achieving goals")),
+        };
+        self.write("achieve_goal", args, apply).await
     }
 
     async fn set_opt_in_status(&self, contact_id: &str, opted_in: bool, reason: &str) -> Result<OptInOutcome> {

@@ -5,7 +5,7 @@ use std::fmt;
 use async_trait::async_trait;
 use serde_json::{Map, Value};
 
-use crate::error::ConnectorError;
+use crate::error::{ConnectorError, ErrorKind};
 use crate::model::{
     Automation, Contact, ContactPage, ContactQuery, ContactUpdate, CrmUser, CustomField, NewContact, OptInOutcome,
     OptInStatus, Tag,
@@ -178,8 +178,13 @@ pub trait Connector: Send + Sync + fmt::Debug {
     /// # Errors
     /// `Unsupported` for a question that the CRM cannot answer, never null.
     async fn ask(&self, _contact_id: &str, question: &Question) -> Result<Value> {
-        let what = format!("the question {question}");
-        Err(ConnectorError::unsupported(self.metadata().platform_slug, &what))
+        let metadata = self.metadata();
+        let message = format!("{} does not tell {}", metadata.platform_name, question.topic());
+        Err(ConnectorError::new(
+            metadata.platform_slug,
+            ErrorKind::Unsupported,
+            message,
+        ))
     }
 
     /// The cheapest authenticated read; `Unauthorized` is told apart from an outage.

@@ -80,6 +80,24 @@ pub enum EmailEvent {
     Send,
 }
 
+impl Question {
+    /// What is asked, without the address, to complete "the CRM does not tell …".
+    pub(crate) fn topic(&self) -> String {
+        match self {
+            Self::Related { record, .. } => format!("the {} records of a contact", record.as_str()),
+            Self::LastEmail { event, .. } => {
+                let event = match event {
+                    EmailEvent::Click => "clicked",
+                    EmailEvent::Open => "opened",
+                    EmailEvent::Send => "sent",
+                };
+                format!("when an e-mail was last {event}")
+            }
+            Self::ClicksInLast { .. } => "how often e-mails were clicked".to_owned(),
+        }
+    }
+}
+
 impl fmt::Display for Question {
     /// The key of the question, such as `_related.invoice.first.InvoiceTotal`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -23,6 +23,9 @@ pub trait Simulator: fmt::Debug + Send + Sync {
     /// The platform that it stands for.
     fn slug(&self) -> &'static str;
 
+    /// The vendor as people write it.
+    fn name(&self) -> &'static str;
+
     /// The path that the vendor's API begins with; empty where it begins at the root.
     fn base_path(&self) -> &'static str;
 
@@ -56,6 +59,10 @@ macro_rules! simulator {
         impl Simulator for $vendor {
             fn slug(&self) -> &'static str {
                 $slug
+            }
+
+            fn name(&self) -> &'static str {
+                stringify!($vendor)
             }
 
             fn base_path(&self) -> &'static str {

@@ -1,6 +1,7 @@
 //! `cargo xtask bench`: what the product reaches on this machine, with release builds.
 
 mod builds;
+mod connectors;
 mod instance;
 mod latency;
 mod throughput;
@@ -31,6 +32,8 @@ enum Part {
     Worker,
     /// Size of a worker binary and its zip
     Size,
+    /// Calls of a helper run at each CRM, and what a connector adds to a call
+    Connectors,
 }
 
 /// What to measure.
@@ -81,6 +84,13 @@ pub fn run(root: &Path, args: &BenchArgs) -> anyhow::Result<Value> {
     if args.wants(Part::Throughput) || args.wants(Part::Latency) {
         let mfh = package::build_release(root, "mfh")?;
         Runtime::new()?.block_on(platform(&mfh, args, &mut report))?;
+    }
+    if args.wants(Part::Connectors) {
+        eprintln!("connectors …");
+        report.insert(
+            "connectors".to_owned(),
+            Runtime::new()?.block_on(connectors::measure())?,
+        );
     }
     if args.wants(Part::Worker) {
         let binary = package::build_release(root, WORKER)?;

@@ -38,6 +38,7 @@ use crate::model::{
     Automation, Contact, ContactPage, ContactQuery, ContactUpdate, CrmUser, CustomField, DataType, NewContact,
     OptInOutcome, OptInStatus, Tag, TagRef,
 };
+use crate::question::{EmailEvent, Question};
 use crate::registry::{ConnectorConfig, Shared};
 use crate::translate::Dialect;
 use crate::translate::codec::{Choices, rfc3339};
@@ -1032,6 +1033,32 @@ impl Connector for HubSpot {
 
     async fn set_field_values(&self, contact_id: &str, values: &Map<String, Value>) -> Result<()> {
         self.patch(contact_id, values).await
+    }
+
+    /// When a marketing e-mail was last sent, opened or clicked: HubSpot keeps that with the contact, for its first
+    /// address.
+    async fn ask(&self, contact_id: &str, question: &Question) -> Result<Value> {
+        let unanswered = || {
+            let message = format!("{NAME} does not tell {}", question.topic());
+            self.error(ErrorKind::Unsupported, message)
+        };
+        let Question::LastEmail { address, event } = question else {
+            return Err(unanswered());
+        };
+        let property = match event {
+            EmailEvent::Click => "hs_email_last_click_date",
+            EmailEvent::Open => "hs_email_last_open_date",
+            EmailEvent::Send => "hs_email_last_send_date",
+        };
+        let contact = self.fetch_contact(contact_id, &names(["email", property])).await?;
+        let is_first = map::read(&contact, "email")
+            .as_str()
+            .is_some_and(|email| email.eq_ignore_ascii_case(address.trim()));
+        if is_first {
+            Ok(map::read(&contact, property))
+        } else {
+            Err(unanswered())
+        }
     }
 
     /// Workflows for contacts, under the ids that enrolment wants; one without such an id cannot be started from here.

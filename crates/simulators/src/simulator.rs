@@ -172,16 +172,20 @@ pub fn all(
         };
     }
     let keap = open!(Keap, "keap");
-    // Its answers tell a quota, which connectors heed: without this, a personal token has 240 requests a minute.
+    let ontraport = open!(Ontraport, "ontraport");
+    // The answers of these two tell the documented quota, which connectors heed, unless another is set.
     keap.set_limits(keap::Limits {
         per_second: None,
+        per_minute: Some(UNLIMITED),
+    });
+    ontraport.set_limits(ontraport::Limits {
         per_minute: Some(UNLIMITED),
     });
     let simulators: Vec<Arc<dyn Simulator>> = vec![
         Arc::new(keap.clone()),
         Arc::new(open!(GoHighLevel, "gohighlevel")),
         Arc::new(open!(ActiveCampaign, "activecampaign")),
-        Arc::new(open!(Ontraport, "ontraport")),
+        Arc::new(ontraport),
         Arc::new(open!(HubSpot, "hubspot")),
         Arc::new(open!(Stripe, "stripe")),
     ];

@@ -108,7 +108,7 @@ async fn cases(crm: &dyn Connector) -> anyhow::Result<Vec<(&'static str, Value)>
         ("found_it", json!({ "check_field": "email", "found_tag_id": second.id })),
         (
             "text_it",
-            json!({ "operation": "uppercase", "source_field": "first_name", "target_field": text }),
+            json!({ "operation": "slug", "field": "first_name", "target_field": text }),
         ),
         ("opt_out", json!({ "reason": "bench" })),
     ])

@@ -3,6 +3,7 @@
 
 mod support;
 
+use mfh_simulators::gohighlevel::LOCATION_ID;
 use serde_json::{Value, json};
 use support::{Tenant, World};
 
@@ -45,6 +46,8 @@ async fn every_simulated_vendor_is_signed_in_to_tested_and_left() {
     let tenant = world.tenant("ada").await;
     let cases = [
         ("keap", Some("kd241"), false),
+        ("gohighlevel", Some(LOCATION_ID), false),
+        ("hubspot", Some("24680135"), true),
         ("zoom", Some("zoom-account"), true),
         ("google_sheets", None, true),
         ("gotowebinar", Some("goto-account"), false),
@@ -82,17 +85,21 @@ async fn every_simulated_vendor_is_signed_in_to_tested_and_left() {
 async fn a_helper_runs_on_a_connection_that_was_signed_in_to() {
     let world = World::start().await;
     let mut tenant = world.tenant("ada").await;
-    let made = sign_in(&tenant, "keap", json!({"name": "By OAuth"})).await;
-    tenant.connection_id = made["connection_id"].as_str().unwrap().to_owned();
-    let helper = tenant
-        .helper("tag_it", json!({"action": "apply", "tag_ids": ["101"]}))
-        .await;
-    let id = tenant.execute(&helper, "1007").await;
-    assert_eq!(tenant.ended(&id).await["status"], "completed");
-    // The next run meets a token that has ended.
-    world.platform.keap.expire_tokens().unwrap();
-    let id = tenant.execute(&helper, "1008").await;
-    assert_eq!(tenant.ended(&id).await["status"], "completed");
+    for vendor in &world.platform.vendors {
+        if vendor.oauth_client().is_none() {
+            continue;
+        }
+        let made = sign_in(&tenant, vendor.slug(), json!({"name": "By OAuth"})).await;
+        tenant.connection_id = made["connection_id"].as_str().unwrap().to_owned();
+        let helper = tenant.helper("clear_it", json!({"fields": ["last_name"]})).await;
+        let id = tenant.execute(&helper, vendor.demo_contact_id()).await;
+        assert_eq!(tenant.ended(&id).await["status"], "completed");
+        // The next run meets a token that has ended.
+        vendor.expire_tokens().unwrap();
+        let id = tenant.execute(&helper, vendor.demo_contact_id()).await;
+        let execution = tenant.ended(&id).await;
+        assert_eq!(execution["status"], "completed", "{}: {execution}", vendor.slug());
+    }
 }
 
 #[tokio::test]

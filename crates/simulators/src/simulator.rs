@@ -50,12 +50,18 @@ pub trait Simulator: fmt::Debug + Send + Sync {
     /// A contact of the demo data.
     fn demo_contact_id(&self) -> &'static str;
 
+    /// Lets all access tokens of sign-ins expire now; refresh tokens stay good.
+    ///
+    /// # Errors
+    /// When that cannot be stored.
+    fn expire_tokens(&self) -> anyhow::Result<()>;
+
     /// Id and secret of our app at the vendor, where users can sign in by OAuth.
     fn oauth_client(&self) -> Option<(&'static str, &'static str)>;
 }
 
 macro_rules! simulator {
-    ($vendor:ident, $slug:literal, $path:literal, $credentials:expr, $contact:expr, $client:expr) => {
+    ($vendor:ident, $slug:literal, $path:literal, $credentials:expr, $contact:expr, $client:expr, $expire:expr) => {
         impl Simulator for $vendor {
             fn slug(&self) -> &'static str {
                 $slug
@@ -93,6 +99,11 @@ macro_rules! simulator {
                 $contact
             }
 
+            fn expire_tokens(&self) -> anyhow::Result<()> {
+                let expire: fn(&Self) -> anyhow::Result<()> = $expire;
+                expire(self)
+            }
+
             fn oauth_client(&self) -> Option<(&'static str, &'static str)> {
                 $client
             }
@@ -106,7 +117,8 @@ simulator!(
     "/api/3",
     &[("api_key", activecampaign::API_KEY)],
     activecampaign::DEMO_CONTACT_ID,
-    None
+    None,
+    |_| Ok(())
 );
 simulator!(
     GoHighLevel,
@@ -117,7 +129,8 @@ simulator!(
         ("location_id", gohighlevel::LOCATION_ID),
     ],
     gohighlevel::DEMO_CONTACT_ID,
-    Some((gohighlevel::CLIENT_ID, gohighlevel::CLIENT_SECRET))
+    Some((gohighlevel::CLIENT_ID, gohighlevel::CLIENT_SECRET)),
+    GoHighLevel::expire_tokens
 );
 simulator!(
     HubSpot,
@@ -125,7 +138,8 @@ simulator!(
     "",
     &[("api_key", hubspot::PRIVATE_APP_TOKEN)],
     hubspot::DEMO_CONTACT_ID,
-    Some((hubspot::CLIENT_ID, hubspot::CLIENT_SECRET))
+    Some((hubspot::CLIENT_ID, hubspot::CLIENT_SECRET)),
+    HubSpot::expire_tokens
 );
 simulator!(
     Keap,
@@ -133,7 +147,8 @@ simulator!(
     "/rest/v2",
     &[("api_key", keap::PERSONAL_ACCESS_TOKEN)],
     keap::DEMO_CONTACT_ID,
-    Some((keap::CLIENT_ID, keap::CLIENT_SECRET))
+    Some((keap::CLIENT_ID, keap::CLIENT_SECRET)),
+    Keap::expire_tokens
 );
 simulator!(
     Ontraport,
@@ -141,7 +156,8 @@ simulator!(
     "/1",
     &[("app_id", ontraport::APP_ID), ("api_key", ontraport::API_KEY)],
     ontraport::DEMO_CONTACT_ID,
-    None
+    None,
+    |_| Ok(())
 );
 simulator!(
     Stripe,
@@ -149,7 +165,8 @@ simulator!(
     "/v1",
     &[("api_key", stripe::SECRET_KEY)],
     stripe::DEMO_CUSTOMER_ID,
-    None
+    None,
+    |_| Ok(())
 );
 
 /// The simulated vendors whose accounts are kept in folders of `dir`, or in memory; none of them limits requests.

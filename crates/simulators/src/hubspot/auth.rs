@@ -209,11 +209,7 @@ pub(crate) async fn token(State(hubspot): State<HubSpot>, request: Request) -> R
     if request.uri().query().is_some() {
         return Refusal::Request("parameters belong into the body").into_response();
     }
-    let form = match axum::body::to_bytes(request.into_body(), 64 * 1024).await {
-        Ok(form) => form,
-        Err(_) => Bytes::new(),
-    };
-    let form = Params::parse(std::str::from_utf8(&form).ok());
+    let form = form(request).await;
     match grant(&hubspot, &form) {
         Ok(Ok(pair)) => Json(json!({
             "access_token": pair.access_token,
@@ -227,6 +223,27 @@ pub(crate) async fn token(State(hubspot): State<HubSpot>, request: Request) -> R
         }))
         .into_response(),
         Ok(Err(refusal)) => refusal.into_response(),
+        Err(error) => ApiError::internal(&error).into_response(),
+    }
+}
+
+/// The fields of a form; none when it cannot be read.
+async fn form(request: Request) -> Params {
+    let form = axum::body::to_bytes(request.into_body(), 64 * 1024).await;
+    Params::parse(std::str::from_utf8(&form.unwrap_or_default()).ok())
+}
+
+/// `POST /oauth/2026-03/token/revoke`: a token is good no longer; one that is unknown is none either.
+pub(crate) async fn revoke(State(hubspot): State<HubSpot>, request: Request) -> Response {
+    let form = form(request).await;
+    if (form.get("client_id"), form.get("client_secret")) != (Some(CLIENT_ID), Some(CLIENT_SECRET)) {
+        return Refusal::Client.into_response();
+    }
+    let Some(token) = form.get("token") else {
+        return Refusal::Request("token is required").into_response();
+    };
+    match hubspot.change(|tx| tx.delete(Key::Token(token.to_owned()))) {
+        Ok(_) => StatusCode::OK.into_response(),
         Err(error) => ApiError::internal(&error).into_response(),
     }
 }

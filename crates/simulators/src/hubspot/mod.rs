@@ -111,6 +111,7 @@ impl HubSpot {
             .layer(from_fn_with_state(self.clone(), limits::meter));
         let oauth = Router::new()
             .route("/oauth/v3/token", post(auth::token))
+            .route("/oauth/2026-03/token/revoke", post(auth::revoke))
             .route("/oauth/authorize", get(auth::authorize))
             .layer(from_fn_with_state(self.0.faults.clone(), faults::spoil));
         let vendor = api

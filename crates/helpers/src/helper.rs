@@ -69,6 +69,8 @@ pub enum Need {
     BackupBucket,
     /// Starts other helpers.
     Chain,
+    /// Looks through earlier executions of the account.
+    History,
 }
 
 /// The fixed facts about a helper type.

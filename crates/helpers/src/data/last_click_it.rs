@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use super::{last_email, store_optional};
 use crate::settings::{FieldKey, Flag, GoalKey, Whole};
-use crate::{Category, Context, Failures, Helper, HelperError, Meta, Outcome, dates, numbers, register, values};
+use crate::{Category, Context, Failures, Helper, HelperError, Meta, Need, Outcome, dates, numbers, register, values};
 
 /// The only kind of click that CRMs report.
 const SOURCE: &str = "email";
@@ -86,7 +86,8 @@ impl Helper for LastClickIt {
         "Stores the date of the last e-mail click of a contact in a field.",
     )
     .needs_crm()
-    .repeatable();
+    .repeatable()
+    .with_needs(&[Need::History]);
 
     const EXAMPLE: &'static str = r#"{"email_field": "Email", "save_to": "_LastClick", "attribution_window_days": 30,
         "click_frequency_analysis": {"enabled": true, "analysis_period_days": 7, "frequency_field": "_ClicksPerWeek"}}"#;

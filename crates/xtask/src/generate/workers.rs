@@ -193,6 +193,7 @@ fn extra_statements(need: Need) -> &'static [&'static str] {
         Need::EmailValidations => &["emailValidations"],
         Need::BackupBucket => &["backupBucket"],
         Need::Chain => &["chainExecutions", "chainHelpers"],
+        Need::History => &["executionHistory"],
     }
 }
 
@@ -207,7 +208,7 @@ fn extra_variables(need: Need) -> &'static [(&'static str, &'static str)] {
             ),
         ],
         Need::EmailValidations => &[("EMAIL_VALIDATIONS_TABLE", "mfh-${sls:stage}-email-validations")],
-        Need::BackupBucket | Need::Chain => &[],
+        Need::BackupBucket | Need::Chain | Need::History => &[],
     }
 }
 
@@ -218,11 +219,12 @@ mod tests {
     use super::*;
 
     const FRAGMENT: &str = include_str!("../../../../infra/shared/helper-worker.yml");
-    const ALL_NEEDS: [Need; 4] = [
+    const ALL_NEEDS: [Need; 5] = [
         Need::CountdownTimers,
         Need::EmailValidations,
         Need::BackupBucket,
         Need::Chain,
+        Need::History,
     ];
 
     fn worker(needs: &[Need]) -> Worker {

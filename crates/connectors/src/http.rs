@@ -289,7 +289,7 @@ impl Transport {
     /// Timeouts of 5 s to connect and 30 s in all, no redirects.
     ///
     /// # Errors
-    /// When the system offers no TLS certificates.
+    /// When no client can be made.
     pub fn new() -> std::result::Result<Self, reqwest::Error> {
         Ok(Self {
             ours: Self::builder().build()?,
@@ -298,7 +298,7 @@ impl Transport {
     }
 
     fn builder() -> reqwest::ClientBuilder {
-        reqwest::Client::builder()
+        mfh_outbound::client_builder()
             .connect_timeout(CONNECT_TIMEOUT)
             .timeout(TOTAL_TIMEOUT)
             .redirect(reqwest::redirect::Policy::none())

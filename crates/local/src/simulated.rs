@@ -72,7 +72,7 @@ pub(crate) fn router(vendors: &[Arc<dyn Simulator>], providers: &[OAuthProvider]
 /// What helpers reach outside: with `live` the services themselves, else the simulated ones at `url`.
 ///
 /// # Errors
-/// When the system offers no TLS certificates.
+/// When no client can be made.
 pub(crate) fn reach(url: &str, live: bool) -> anyhow::Result<Reach> {
     let mut reach = Reach::new(Arc::new(LiveClient::new()?));
     if !live {

@@ -6,6 +6,7 @@ use std::time::Duration;
 use http::{HeaderMap, Method, StatusCode};
 
 use crate::resolver::{Lookup, guard, guard_with, is_refusal};
+use crate::tls::client_builder;
 use crate::user_url::UserUrl;
 
 /// What a call may take.
@@ -90,7 +91,7 @@ impl Client {
     /// A client that introduces itself as `user_agent`.
     ///
     /// # Errors
-    /// When the system offers no TLS certificates.
+    /// When no client can be made.
     pub fn new(user_agent: &str, limits: Limits) -> Result<Self, reqwest::Error> {
         Self::build(guard(Self::builder(user_agent, limits)), limits)
     }
@@ -104,7 +105,7 @@ impl Client {
     }
 
     fn builder(user_agent: &str, limits: Limits) -> reqwest::ClientBuilder {
-        reqwest::Client::builder()
+        client_builder()
             .user_agent(user_agent)
             .connect_timeout(limits.connect)
             .timeout(limits.total)

@@ -7,9 +7,11 @@
 mod address;
 mod client;
 mod resolver;
+mod tls;
 mod user_url;
 
 pub use address::is_public;
 pub use client::{Answer, Client, Limits, Request, SendError};
 pub use resolver::{Lookup, NotPublic, guard, guard_with, is_refusal};
+pub use tls::client_builder;
 pub use user_url::{Fault, UserUrl, same_origin};

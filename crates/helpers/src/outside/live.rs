@@ -17,9 +17,9 @@ impl LiveClient {
     /// 5 s to connect, no redirects.
     ///
     /// # Errors
-    /// When the system offers no TLS certificates.
+    /// When no client can be made.
     pub fn new() -> Result<Self, reqwest::Error> {
-        reqwest::Client::builder()
+        mfh_outbound::client_builder()
             .connect_timeout(CONNECT_TIMEOUT)
             .redirect(reqwest::redirect::Policy::none())
             .build()

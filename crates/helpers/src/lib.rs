@@ -37,8 +37,11 @@ pub use executor::{Report, execute};
 pub use helper::{Category, Helper, Meta, Need, Outcome};
 pub use journal::{Journal, JournalError, JournalStore, MemoryJournal};
 pub use objects::{MemoryObjects, ObjectError, ObjectStore};
-pub use registry::{Registration, catalogue, find};
+pub use registry::Registration;
+#[cfg(feature = "catalogue")]
+pub use registry::{catalogue, find};
 
 /// Inventory under the name that [`register!`] uses.
+#[cfg(feature = "catalogue")]
 #[doc(hidden)]
 pub use inventory as __inventory;

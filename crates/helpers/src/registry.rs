@@ -1,5 +1,8 @@
-//! The catalogue: every helper type registers itself here and nowhere else.
+//! A helper type without its Rust type, and the catalogue: every helper type registers itself here and nowhere else.
+//!
+//! A worker names its one helper and is built without the feature `catalogue`: what it does not run is not in it.
 
+use std::any::type_name;
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
@@ -15,16 +18,16 @@ type RunFuture<'a> = Pin<Box<dyn Future<Output = Result<Outcome, HelperError>> +
 pub struct Registration {
     /// The fixed facts.
     pub meta: Meta,
-    /// The name of the Rust type, such as `ScoreIt`.
-    pub struct_name: &'static str,
     /// A configuration that works, as JSON text.
     pub example: &'static str,
+    rust_type: fn() -> &'static str,
     schema: fn() -> Value,
     about: fn() -> Vec<String>,
     validate: fn(&JsonObject) -> Result<(), Vec<ConfigFault>>,
     run: for<'a> fn(&'a JsonObject, &'a mut Context<'_>) -> RunFuture<'a>,
 }
 
+#[cfg(feature = "catalogue")]
 inventory::collect!(Registration);
 
 impl fmt::Debug for Registration {
@@ -37,11 +40,11 @@ impl fmt::Debug for Registration {
 
 impl Registration {
     /// The registration of `H`.
-    pub const fn of<H: Helper>(struct_name: &'static str) -> Self {
+    pub const fn of<H: Helper>() -> Self {
         Self {
             meta: H::META,
-            struct_name,
             example: H::EXAMPLE,
+            rust_type: type_name::<H>,
             schema: schema::of::<H>,
             about: schema::about::<H>,
             validate: |config| config::parse::<H>(config).map(drop),
@@ -49,9 +52,15 @@ impl Registration {
         }
     }
 
+    /// The name of the Rust type, such as `ScoreIt`.
+    pub fn struct_name(&self) -> &'static str {
+        let path = (self.rust_type)();
+        path.rsplit_once("::").map_or(path, |(_, name)| name)
+    }
+
     /// The path of the Rust type, such as `mfh_helpers::tagging::ScoreIt`.
     pub fn rust_path(&self) -> String {
-        format!("mfh_helpers::{}::{}", self.meta.category, self.struct_name)
+        format!("mfh_helpers::{}::{}", self.meta.category, self.struct_name())
     }
 
     /// The JSON Schema of the configuration, with titles, help texts, defaults, choices and field kinds.
@@ -84,14 +93,23 @@ async fn run<H: Helper>(config: &JsonObject, cx: &mut Context<'_>) -> Result<Out
 }
 
 /// Puts a helper type into the catalogue.
+#[cfg(feature = "catalogue")]
 #[macro_export]
 macro_rules! register {
     ($helper:ident) => {
-        $crate::__inventory::submit! { $crate::Registration::of::<$helper>(stringify!($helper)) }
+        $crate::__inventory::submit! { $crate::Registration::of::<$helper>() }
     };
 }
 
+/// Puts a helper type into the catalogue, which this build does not have.
+#[cfg(not(feature = "catalogue"))]
+#[macro_export]
+macro_rules! register {
+    ($helper:ident) => {};
+}
+
 /// Every helper type, sorted by category and type.
+#[cfg(feature = "catalogue")]
 pub fn catalogue() -> Vec<&'static Registration> {
     let mut all: Vec<_> = inventory::iter::<Registration>.into_iter().collect();
     all.sort_by_key(|registration| (registration.meta.category, registration.meta.type_name));
@@ -99,13 +117,14 @@ pub fn catalogue() -> Vec<&'static Registration> {
 }
 
 /// The helper type of this name.
+#[cfg(feature = "catalogue")]
 pub fn find(type_name: &str) -> Option<&'static Registration> {
     inventory::iter::<Registration>
         .into_iter()
         .find(|registration| registration.meta.type_name == type_name)
 }
 
-#[cfg(test)]
+#[cfg(all(test, feature = "catalogue"))]
 mod tests {
     use super::*;
 

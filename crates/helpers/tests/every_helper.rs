@@ -30,7 +30,7 @@ impl Helper for Bounds {
     }
 }
 
-static BOUNDS: Registration = Registration::of::<Bounds>("Bounds");
+static BOUNDS: Registration = Registration::of::<Bounds>();
 
 /// Every vector of every type of the catalogue, with what to call it.
 fn vectors() -> Vec<(String, Vector)> {

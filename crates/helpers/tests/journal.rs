@@ -54,10 +54,10 @@ impl Helper for Panic {
     }
 }
 
-static ACHIEVE: Registration = Registration::of::<Achieve>("Achieve");
-static PANIC: Registration = Registration::of::<Panic>("Panic");
-static TAG_IT: Registration = Registration::of::<TagIt>("TagIt");
-static COUNT_IT_TAGS: Registration = Registration::of::<CountItTags>("CountItTags");
+static ACHIEVE: Registration = Registration::of::<Achieve>();
+static PANIC: Registration = Registration::of::<Panic>();
+static TAG_IT: Registration = Registration::of::<TagIt>();
+static COUNT_IT_TAGS: Registration = Registration::of::<CountItTags>();
 
 /// Moves the clock instead of waiting.
 #[derive(Debug)]

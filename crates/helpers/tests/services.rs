@@ -327,7 +327,7 @@ impl Helper for Send {
     }
 }
 
-static SEND: Registration = Registration::of::<Send>("Send");
+static SEND: Registration = Registration::of::<Send>();
 
 /// Answers what it is told to and counts the calls.
 #[derive(Debug)]

@@ -9,7 +9,7 @@ use mfh_aws::{Clients, OAuthClients, Stage, Tables, Vault};
 use mfh_connectors::{Loader, Shared, TokioSleeper, Transport};
 use mfh_database::Database;
 use mfh_helpers::outside::LiveClient;
-use mfh_helpers::{Helper, Registration, find};
+use mfh_helpers::{Helper, Registration};
 use mfh_types::{Clock, Secret, SystemClock, SystemRandom};
 use tracing_subscriber::EnvFilter;
 
@@ -17,11 +17,11 @@ use crate::{BatchResponse, Outputs, Reach, SqsEvent, Worker};
 
 /// Runs the worker of `H` until Lambda stops it.
 pub fn run<H: Helper>() -> ExitCode {
-    // Only the name is generic, so that a hundred workers share the rest of the code.
-    run_type(H::META.type_name)
+    // Only this is generic: the rest is compiled once, and a worker holds no helper but its own.
+    run_type(const { &Registration::of::<H>() })
 }
 
-fn run_type(type_name: &'static str) -> ExitCode {
+fn run_type(registration: &'static Registration) -> ExitCode {
     tracing_subscriber::fmt()
         .json()
         .with_env_filter(EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info")))
@@ -31,7 +31,7 @@ fn run_type(type_name: &'static str) -> ExitCode {
         .enable_all()
         .build()
         .map_err(Error::from)
-        .and_then(|runtime| runtime.block_on(serve(type_name)));
+        .and_then(|runtime| runtime.block_on(serve(registration)));
     match served {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
@@ -41,8 +41,7 @@ fn run_type(type_name: &'static str) -> ExitCode {
     }
 }
 
-async fn serve(type_name: &'static str) -> Result<(), Error> {
-    let registration = find(type_name).ok_or_else(|| format!("helper type {type_name} is not registered"))?;
+async fn serve(registration: &'static Registration) -> Result<(), Error> {
     let worker = worker(registration, &Clients::from_env().await)?;
     let worker = &worker;
     lambda_runtime::run(service_fn(async |event: LambdaEvent<SqsEvent>| {

@@ -93,7 +93,7 @@ pub fn run(root: &Path, args: &BenchArgs) -> anyhow::Result<Value> {
         );
     }
     if args.wants(Part::Worker) {
-        let binary = package::build_release(root, WORKER)?;
+        let binary = package::build_function(root, WORKER)?;
         eprintln!("worker: {} starts …", args.starts);
         report.insert("worker".to_owned(), worker::measure(&binary, args.starts)?);
     }

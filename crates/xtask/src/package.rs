@@ -19,6 +19,9 @@ pub enum Architecture {
     Arm64,
 }
 
+/// The profile of what runs on Lambda.
+const LAMBDA: &str = "lambda";
+
 /// A finished package.
 #[derive(Debug)]
 pub struct Package {
@@ -38,7 +41,7 @@ struct Binary {
     target: PathBuf,
 }
 
-/// Builds `binary` for release and packs it into `target/lambda/<binary>/bootstrap.zip` under `root`.
+/// Builds `binary` as it is uploaded and packs it into `target/lambda/<binary>/bootstrap.zip` under `root`.
 ///
 /// # Errors
 /// There is no such binary, the build fails, or the package cannot be written.
@@ -47,7 +50,7 @@ pub fn package(root: &Path, binary: &str, architecture: Architecture) -> anyhow:
     let folder = root.join("target/lambda").join(&binary.name);
     fs::create_dir_all(&folder)?;
     let built = match architecture {
-        Architecture::Host => build_for_host(root, &binary)?,
+        Architecture::Host => build_for_host(root, &binary, LAMBDA)?,
         Architecture::Arm64 => build_for_arm64(root, &binary)?,
     };
     let executable = fs::read(&built).with_context(|| format!("reading the built {}", built.display()))?;
@@ -66,7 +69,15 @@ pub fn package(root: &Path, binary: &str, architecture: Architecture) -> anyhow:
 /// # Errors
 /// There is no such binary, or the build fails.
 pub(crate) fn build_release(root: &Path, binary: &str) -> anyhow::Result<PathBuf> {
-    build_for_host(root, &find(&metadata(root)?, binary)?)
+    build_for_host(root, &find(&metadata(root)?, binary)?, "release")
+}
+
+/// Builds `binary` as it runs on Lambda, but for this machine; its path.
+///
+/// # Errors
+/// There is no such binary, or the build fails.
+pub(crate) fn build_function(root: &Path, binary: &str) -> anyhow::Result<PathBuf> {
+    build_for_host(root, &find(&metadata(root)?, binary)?, LAMBDA)
 }
 
 /// The cargo that runs this program, in the workspace.
@@ -125,23 +136,24 @@ fn binaries(package: &Value) -> impl Iterator<Item = &str> {
         .filter_map(|target| target["name"].as_str())
 }
 
-fn build_for_host(root: &Path, binary: &Binary) -> anyhow::Result<PathBuf> {
+/// Only the package is selected: with the whole workspace a worker would hold the helpers of all workers.
+fn build_for_host(root: &Path, binary: &Binary, profile: &str) -> anyhow::Result<PathBuf> {
     let status = cargo(root)
-        .args(["build", "--release", "--locked"])
+        .args(["build", "--profile", profile, "--locked"])
         .args(["--package", &binary.package, "--bin", &binary.name])
         .status()
         .context("starting cargo build")?;
     ensure!(status.success(), "building {} failed", binary.name);
     Ok(binary
         .target
-        .join("release")
+        .join(profile)
         .join(format!("{}{}", binary.name, env::consts::EXE_SUFFIX)))
 }
 
 fn build_for_arm64(root: &Path, binary: &Binary) -> anyhow::Result<PathBuf> {
     let built = binary.target.join("lambda-arm64");
     let status = cargo(root)
-        .args(["lambda", "build", "--release", "--arm64", "--locked"])
+        .args(["lambda", "build", "--profile", LAMBDA, "--arm64", "--locked"])
         .args(["--package", &binary.package, "--bin", &binary.name])
         .arg("--lambda-dir")
         .arg(&built)

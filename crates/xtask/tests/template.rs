@@ -12,7 +12,7 @@ fn the_template_is_a_helper_whose_example_is_valid() {
     let registration = mfh_helpers::find("new_helper").unwrap();
     let example = serde_json::from_str(registration.example).unwrap();
     assert_eq!(registration.validate(&example), Ok(()));
-    assert_eq!(registration.struct_name, "NewHelper");
+    assert_eq!(registration.struct_name(), "NewHelper");
     assert_eq!(helper::NewHelper::META.name, "New Helper");
 }
 

@@ -40,16 +40,16 @@ pub(super) fn measure(root: &Path) -> anyhow::Result<Value> {
     touch()?;
     let changed_mfh = build(&mfh)?;
     let changed_worker = build(&worker)?;
-    let release: Vec<&str> = ["--release"].into_iter().chain(worker).collect();
-    let clean_release = build(&release)?;
+    let lambda: Vec<&str> = ["--profile", "lambda"].into_iter().chain(worker).collect();
+    let clean_lambda = build(&lambda)?;
     touch()?;
-    let changed_release = build(&release)?;
+    let changed_lambda = build(&lambda)?;
     Ok(json!({
         "unit": "seconds", "changed_file": CHANGED,
         "dev": {
             "mfh_clean": clean_mfh, "worker_after_mfh": further_worker,
             "mfh_after_change": changed_mfh, "worker_after_change": changed_worker,
         },
-        "release": { "worker_clean": clean_release, "worker_after_change": changed_release },
+        "lambda": { "worker_clean": clean_lambda, "worker_after_change": changed_lambda },
     }))
 }

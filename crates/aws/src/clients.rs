@@ -7,6 +7,17 @@ use aws_config::{BehaviorVersion, Region, SdkConfig};
 /// The only region this product runs in (DECISIONS 2).
 pub const REGION: &str = "us-west-2";
 
+/// The configuration of a client of this SDK crate. One without credentials sends unsigned requests.
+macro_rules! builder {
+    ($sdk:ident, $config:expr) => {{
+        let builder = $sdk::config::Builder::from($config);
+        match $config.credentials_provider() {
+            Some(_) => builder,
+            None => builder.allow_no_auth(),
+        }
+    }};
+}
+
 /// The AWS clients of a process; each is built when it is first asked for.
 #[derive(Debug)]
 pub struct Clients {
@@ -45,23 +56,25 @@ impl Clients {
     /// DynamoDB.
     pub fn dynamodb(&self) -> &aws_sdk_dynamodb::Client {
         self.dynamodb
-            .get_or_init(|| aws_sdk_dynamodb::Client::new(&self.config))
+            .get_or_init(|| aws_sdk_dynamodb::Client::from_conf(builder!(aws_sdk_dynamodb, &self.config).build()))
     }
 
     /// SQS.
     pub fn sqs(&self) -> &aws_sdk_sqs::Client {
-        self.sqs.get_or_init(|| aws_sdk_sqs::Client::new(&self.config))
+        self.sqs
+            .get_or_init(|| aws_sdk_sqs::Client::from_conf(builder!(aws_sdk_sqs, &self.config).build()))
     }
 
     /// SSM Parameter Store.
     pub fn ssm(&self) -> &aws_sdk_ssm::Client {
-        self.ssm.get_or_init(|| aws_sdk_ssm::Client::new(&self.config))
+        self.ssm
+            .get_or_init(|| aws_sdk_ssm::Client::from_conf(builder!(aws_sdk_ssm, &self.config).build()))
     }
 
     /// S3; with path-style addresses when an endpoint is set, because emulators have no host per bucket.
     pub fn s3(&self) -> &aws_sdk_s3::Client {
         self.s3.get_or_init(|| {
-            let config = aws_sdk_s3::config::Builder::from(&self.config)
+            let config = builder!(aws_sdk_s3, &self.config)
                 .force_path_style(self.config.endpoint_url().is_some())
                 .build();
             aws_sdk_s3::Client::from_conf(config)
@@ -70,12 +83,16 @@ impl Clients {
 
     /// KMS.
     pub fn kms(&self) -> &aws_sdk_kms::Client {
-        self.kms.get_or_init(|| aws_sdk_kms::Client::new(&self.config))
+        self.kms
+            .get_or_init(|| aws_sdk_kms::Client::from_conf(builder!(aws_sdk_kms, &self.config).build()))
     }
 
     /// Cognito user pools.
     pub fn cognito(&self) -> &aws_sdk_cognitoidentityprovider::Client {
-        self.cognito
-            .get_or_init(|| aws_sdk_cognitoidentityprovider::Client::new(&self.config))
+        self.cognito.get_or_init(|| {
+            aws_sdk_cognitoidentityprovider::Client::from_conf(
+                builder!(aws_sdk_cognitoidentityprovider, &self.config).build(),
+            )
+        })
     }
 }

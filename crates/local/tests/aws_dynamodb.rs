@@ -12,6 +12,7 @@ use aws_sdk_dynamodb::types::{
     ProjectionType, Put, PutRequest, ReturnValuesOnConditionCheckFailure, ScalarAttributeType, StreamSpecification,
     StreamViewType, Tag, TimeToLiveSpecification, TransactWriteItem, Update, WriteRequest,
 };
+use mfh_aws::Clients;
 use mfh_local::aws::dynamodb::DynamoDb;
 use mfh_local::aws::http_client::sdk_config;
 use mfh_local::aws::{AwsService, Endpoint, Service};
@@ -81,7 +82,7 @@ fn open(folder: &Path) -> (Arc<DynamoDb>, Client) {
     let endpoint = Endpoint::builder(ACCOUNT)
         .with(Service::DynamoDb, dynamodb.clone())
         .build();
-    (dynamodb, Client::new(&sdk_config(endpoint)))
+    (dynamodb, Clients::new(sdk_config(endpoint)).dynamodb().clone())
 }
 
 async fn create_table(client: &Client) {

@@ -16,6 +16,7 @@ use aws_sdk_kms::types::DataKeySpec;
 use chrono::{DateTime, Duration};
 use jsonwebtoken::jwk::JwkSet;
 use jsonwebtoken::{Algorithm, DecodingKey, Validation};
+use mfh_aws::Clients;
 use mfh_local::aws::cognito::{DEFAULT_CLIENT_ID, DEFAULT_POOL_ID, UserPool};
 use mfh_local::aws::http_client::sdk_config;
 use mfh_local::aws::kms::KeyService;
@@ -177,7 +178,7 @@ fn open_pool(dir: &Path, clock: &Arc<ManualClock>) -> (Arc<UserPool>, Cognito) {
     let endpoint = Endpoint::builder("000000000000")
         .with(Service::Cognito, pool.clone())
         .build();
-    (pool, Cognito::new(&sdk_config(endpoint)))
+    (pool, Clients::new(sdk_config(endpoint)).cognito().clone())
 }
 
 fn described(error: &impl ProvideErrorMetadata) -> (String, String) {
@@ -672,7 +673,7 @@ async fn another_pool_client_or_flow_is_refused() {
 fn open_kms(dir: &Path) -> Kms {
     let service = KeyService::open(dir, "123456789012", Arc::new(SystemRandom)).unwrap();
     let endpoint = Endpoint::builder("123456789012").with(Service::Kms, service).build();
-    Kms::new(&sdk_config(endpoint))
+    Clients::new(sdk_config(endpoint)).kms().clone()
 }
 
 #[tokio::test]

@@ -13,6 +13,7 @@ use aws_sdk_sqs::types::{
     MessageSystemAttributeName, QueueAttributeName, SendMessageBatchRequestEntry,
 };
 use chrono::DateTime;
+use mfh_aws::Clients;
 use mfh_local::aws::http_client::sdk_config;
 use mfh_local::aws::sqs::{NewMessage, Receive, Sqs, SqsError};
 use mfh_local::aws::{Endpoint, Service};
@@ -113,7 +114,7 @@ fn open(folder: &Path, clock: &Arc<ManualClock>) -> (Arc<Sqs>, Client) {
     let clock: Arc<dyn Clock> = clock.clone();
     let sqs = Sqs::open(folder.join("sqs.db"), clock, ACCOUNT).unwrap();
     let endpoint = Endpoint::builder(ACCOUNT).with(Service::Sqs, sqs.clone()).build();
-    (sqs, Client::new(&sdk_config(endpoint)))
+    (sqs, Clients::new(sdk_config(endpoint)).sqs().clone())
 }
 
 fn receipt(message: &Message) -> &str {

@@ -10,6 +10,7 @@ use aws_sdk_s3::primitives::ByteStream;
 use aws_sdk_s3::types::{Delete, MetadataDirective, ObjectIdentifier};
 use aws_sdk_ssm::Client as Ssm;
 use aws_sdk_ssm::types::ParameterType;
+use mfh_aws::Clients;
 use mfh_local::aws::http_client::sdk_config;
 use mfh_local::aws::s3::ObjectStore;
 use mfh_local::aws::ssm::ParameterStore;
@@ -32,7 +33,7 @@ const ODD_KEYS: [&str; 7] = [
 fn open_ssm(dir: &Path) -> Ssm {
     let store = ParameterStore::open(dir, "123456789012", Arc::new(SystemClock)).unwrap();
     let endpoint = Endpoint::builder("123456789012").with(Service::Ssm, store).build();
-    Ssm::new(&sdk_config(endpoint))
+    Clients::new(sdk_config(endpoint)).ssm().clone()
 }
 
 async fn put_parameter(ssm: &Ssm, name: &str, value: &str, overwrite: bool) -> Result<i64, String> {
@@ -143,10 +144,7 @@ async fn a_path_is_read_level_by_level_or_whole_in_pages() {
 fn open_s3(dir: &Path) -> S3 {
     let store = ObjectStore::open(dir, Arc::new(SystemClock), Arc::new(SystemRandom)).unwrap();
     let endpoint = Endpoint::builder("123456789012").with(Service::S3, store).build();
-    let config = aws_sdk_s3::config::Builder::from(&sdk_config(endpoint))
-        .force_path_style(true)
-        .build();
-    S3::from_conf(config)
+    Clients::new(sdk_config(endpoint)).s3().clone()
 }
 
 async fn with_bucket(dir: &Path) -> S3 {

@@ -17,7 +17,9 @@ use bytes::Bytes;
 use dynoxide::actions::batch_write_item::BatchWriteItemRequest;
 use dynoxide::actions::delete_item::DeleteItemRequest;
 use dynoxide::actions::put_item::PutItemRequest;
-use dynoxide::actions::transact_write_items::{TransactWriteItem, TransactWriteItemsRequest};
+use dynoxide::actions::transact_write_items::{
+    TransactWriteItem, TransactWriteItemsRequest, TransactWriteItemsResponse,
+};
 use dynoxide::actions::update_item::UpdateItemRequest;
 use dynoxide::streams::{LOCAL_ACCOUNT, LOCAL_REGION};
 use dynoxide::{Database, DynoxideError};
@@ -29,6 +31,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 use tokio::sync::{oneshot, watch};
 
+use super::http_client::Undivided;
 use super::{AwsService, operation};
 
 /// What the engine adds to a stored sequence number to make the 21 digits of the wire.
@@ -329,7 +332,7 @@ impl DynamoDb {
         Ok(answer.replace(&engines, &ours))
     }
 
-    async fn dispatch(&self, operation: &str, body: &[u8]) -> Option<dynoxide::Result<String>> {
+    async fn dispatch(&self, operation: &str, body: &[u8], undivided: bool) -> Option<dynoxide::Result<String>> {
         Some(match operation {
             "PutItem" => {
                 self.write(
@@ -356,6 +359,7 @@ impl DynamoDb {
                 .await
             }
             "BatchWriteItem" => self.write(body, batch_tables, Database::batch_write_item).await,
+            "TransactWriteItems" if undivided => self.write(body, transaction_tables, transact_without_token).await,
             "TransactWriteItems" => {
                 self.write(body, transaction_tables, Database::transact_write_items)
                     .await
@@ -390,7 +394,8 @@ impl AwsService for DynamoDb {
         let answer = match operation(&request) {
             Some(operation) => {
                 tracing::trace!(operation, body = %String::from_utf8_lossy(request.body()), "DynamoDB");
-                self.dispatch(operation, request.body()).await
+                let undivided = request.extensions().get::<Undivided>().is_some();
+                self.dispatch(operation, request.body(), undivided).await
             }
             None => None,
         };
@@ -422,6 +427,16 @@ fn work(mut engine: Engine, path: &Path, jobs: &mpsc::Receiver<Job>) {
             }
         }
     }
+}
+
+/// A transaction that nobody repeats under its token. The engine would keep the token for ten minutes, and looks through
+/// all that it keeps with every transaction: after 100,000 of them that takes longer than the transaction itself.
+fn transact_without_token(
+    database: &Database,
+    mut request: TransactWriteItemsRequest,
+) -> dynoxide::Result<TransactWriteItemsResponse> {
+    request.client_request_token = None;
+    database.transact_write_items(request)
 }
 
 fn get_records(

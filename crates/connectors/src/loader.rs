@@ -131,9 +131,17 @@ impl Loader {
     /// `ConnectionReauthRequired`, `NotConfigured` for a missing credential, `Unavailable` when tables or keys are out of
     /// reach.
     pub async fn load(&self, account: &AccountId, id: &ConnectionId) -> Result<Loaded> {
-        let opened = self.find(account, id).await?;
+        self.load_connection(self.connection(account, id).await?).await
+    }
+
+    /// The connector of a connection that was read just now.
+    ///
+    /// # Errors
+    /// As [`Loader::load`].
+    pub async fn load_connection(&self, connection: PlatformConnection) -> Result<Loaded> {
+        let opened = self.find(connection).await?;
         let version = Version {
-            connection: id.clone(),
+            connection: opened.connection.connection_id.clone(),
             connection_version: opened.connection.version,
             auth_version: opened.auth.version,
             platform_updated_at: opened.platform.updated_at,
@@ -155,7 +163,7 @@ impl Loader {
     /// # Errors
     /// As [`Loader::load`]; `InvalidInput` for a connection to another platform.
     pub async fn load_service(&self, account: &AccountId, id: &ConnectionId, slug: Option<&str>) -> Result<Service> {
-        let opened = self.find(account, id).await?;
+        let opened = self.find(self.connection(account, id).await?).await?;
         if slug.is_some_and(|slug| slug != opened.platform.slug) {
             let message = format!(
                 "The connection \"{}\" is one to {}. Choose another",
@@ -438,15 +446,13 @@ impl Loader {
         Ok(platform)
     }
 
-    /// Reads a connection with its credentials and platform, and checks that all may be used.
-    async fn find(&self, account: &AccountId, id: &ConnectionId) -> Result<Opened> {
-        let connection = self
-            .database
-            .connections()
-            .get(account, id)
-            .await
-            .map_err(|error| storage(&error))?;
-        let connection = connection.ok_or_else(not_found)?;
+    async fn connection(&self, account: &AccountId, id: &ConnectionId) -> Result<PlatformConnection> {
+        let found = self.database.connections().get(account, id).await;
+        found.map_err(|error| storage(&error))?.ok_or_else(not_found)
+    }
+
+    /// Reads credentials and platform of a connection, and checks that all may be used.
+    async fn find(&self, connection: PlatformConnection) -> Result<Opened> {
         let marked = match connection.status {
             ConnectionStatus::Active => connection.reauth_required,
             ConnectionStatus::Error => true,

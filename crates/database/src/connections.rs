@@ -121,7 +121,7 @@ impl ConnectionChange {
 pub struct Connections<'a>(pub(crate) &'a Database);
 
 impl<'a> Connections<'a> {
-    fn table(self) -> Table<'a> {
+    pub(crate) fn table(self) -> Table<'a> {
         self.0.table(&self.0.tables.connections, &["connection_id"])
     }
 

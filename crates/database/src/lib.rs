@@ -34,7 +34,7 @@ pub use counters::Creation;
 pub use error::DatabaseError;
 pub use executions::{
     Acceptance, Cancellation, Claim, DueExecution, ExecutionFilter, Executions, Finish, ListError, PENDING_SHARDS,
-    Page, Release, Reservation, Return, Stalled, pending_shard,
+    Page, Release, Reservation, Return, Stalled, Surroundings, pending_shard,
 };
 pub use helpers::{Deletion, HelperChange, HelperUpdate, Helpers};
 pub use oauth_states::OAuthStates;

@@ -7,8 +7,8 @@ use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::error::SdkError;
 use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
 use aws_sdk_dynamodb::types::{
-    AttributeValue, Delete, Put, ReturnValue, ReturnValuesOnConditionCheckFailure, TransactWriteItem,
-    Update as UpdateAction,
+    AttributeValue, Delete, KeysAndAttributes, Put, ReturnValue, ReturnValuesOnConditionCheckFailure,
+    TransactWriteItem, Update as UpdateAction,
 };
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -100,6 +100,14 @@ impl<'a> Table<'a> {
                 .map_err(|error| DatabaseError::of_call(self.name, &error))
         })
         .await
+    }
+
+    /// Takes this table's item out of what [`get_one_of_each`] found.
+    pub(crate) fn take_from<T: DeserializeOwned>(
+        &self,
+        found: &mut HashMap<String, Item>,
+    ) -> Result<Option<T>, DatabaseError> {
+        found.remove(self.name).map(|item| self.decode(item)).transpose()
     }
 
     /// Reads an item as a record.
@@ -376,6 +384,40 @@ impl<'a> Table<'a> {
             .map_err(|error| DatabaseError::Unavailable(error.to_string()))?;
         Ok(TransactWriteItem::builder().delete(delete).build())
     }
+}
+
+/// Reads one item of each of these tables, consistently, in one call; found items by the names of their tables.
+pub(crate) async fn get_one_of_each(
+    client: &Client,
+    wanted: &[(Table<'_>, &str)],
+) -> Result<HashMap<String, Item>, DatabaseError> {
+    let mut keys = HashMap::new();
+    for (table, id) in wanted {
+        let key = KeysAndAttributes::builder()
+            .keys(table.key(&[id]))
+            .consistent_read(true);
+        let key = key
+            .build()
+            .map_err(|error| DatabaseError::Unavailable(error.to_string()))?;
+        keys.insert(table.name.to_owned(), key);
+    }
+    with_retries(|| async {
+        let answer = client
+            .batch_get_item()
+            .set_request_items(Some(keys.clone()))
+            .send()
+            .await;
+        let answer = answer.map_err(|error| DatabaseError::of_call("batch", &error))?;
+        // What a busy table left out is asked for again, with the rest.
+        if answer.unprocessed_keys.is_some_and(|keys| !keys.is_empty()) {
+            return Err(DatabaseError::Throttled);
+        }
+        let tables = answer.responses.unwrap_or_default().into_iter();
+        Ok(tables
+            .filter_map(|(table, items)| Some((table, items.into_iter().next()?)))
+            .collect())
+    })
+    .await
 }
 
 /// The text of an attribute, if it is one.

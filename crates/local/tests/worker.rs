@@ -242,6 +242,8 @@ impl Bench {
 /// DynamoDB on a bad day: it lets some calls pass and then throttles some.
 struct Throttling {
     tables: Arc<DynamoDb>,
+    /// The only operation that is throttled, if not all are.
+    operation: Option<&'static str>,
     passing: AtomicU32,
     throttled: AtomicU32,
 }
@@ -255,7 +257,10 @@ fn count_down(counter: &AtomicU32) -> bool {
 #[async_trait]
 impl AwsService for Throttling {
     async fn call(&self, request: http::Request<Bytes>) -> http::Response<Bytes> {
-        if count_down(&self.passing) || !count_down(&self.throttled) {
+        let target = request.headers().get("x-amz-target");
+        let named = |name: &str| target.is_some_and(|target| target.as_bytes().ends_with(name.as_bytes()));
+        let is_concerned = self.operation.is_none_or(named);
+        if !is_concerned || count_down(&self.passing) || !count_down(&self.throttled) {
             return self.tables.call(request).await;
         }
         let body = r#"{"__type":"com.amazonaws.dynamodb.v20120810#ProvisionedThroughputExceededException"}"#;
@@ -268,11 +273,17 @@ impl AwsService for Throttling {
 impl Bench {
     /// A worker whose tables let `passing` calls pass and throttle the `throttled` calls after them.
     fn throttled(&self, passing: u32, throttled: u32) -> (Worker, Arc<Throttling>) {
-        let throttling = Arc::new(Throttling {
+        self.behind(Throttling {
             tables: self.cloud.dynamodb.clone(),
+            operation: None,
             passing: AtomicU32::new(passing),
             throttled: AtomicU32::new(throttled),
-        });
+        })
+    }
+
+    /// A worker whose tables lie behind `throttling`.
+    fn behind(&self, throttling: Throttling) -> (Worker, Arc<Throttling>) {
+        let throttling = Arc::new(throttling);
         let endpoint = Endpoint::builder(ACCOUNT_ID)
             .with(Service::DynamoDb, throttling.clone())
             .build();
@@ -320,7 +331,7 @@ async fn a_run_goes_on_when_tables_are_throttled_for_a_moment() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_message_stays_while_tables_are_throttled_and_its_run_has_one_effect() {
-    for passing in [0, 1, 6] {
+    for passing in [0, 1, 4, 6] {
         let bench = Bench::start().await;
         let run = bench.queued("1001").await;
         let (worker, throttling) = bench.throttled(passing, u32::MAX);
@@ -351,6 +362,45 @@ async fn a_message_stays_while_tables_are_throttled_and_its_run_has_one_effect()
         let writes = bench.keap.log().writes();
         assert_eq!(writes.iter().filter(|write| write.changed).count(), 1, "{writes:?}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_claimed_run_that_cannot_be_handled_is_let_go_for_its_next_delivery() {
+    let bench = Bench::start().await;
+    let run = bench.queued("1001").await;
+    let (worker, throttling) = bench.behind(Throttling {
+        tables: bench.cloud.dynamodb.clone(),
+        operation: Some("BatchGetItem"),
+        passing: AtomicU32::new(0),
+        throttled: AtomicU32::new(u32::MAX),
+    });
+    let message = bench.receive().await.unwrap();
+    assert!(!bench.hand_over(&message, &worker).await);
+    bench.hidden_for(30).await;
+
+    throttling.throttled.store(0, Ordering::SeqCst);
+    bench.advance(31);
+    let message = bench.receive().await.unwrap();
+    assert!(bench.hand_over(&message, &worker).await);
+    assert_eq!(bench.outcome(&run).await, (ExecutionStatus::Completed, None));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_run_that_stops_its_process_each_time_is_ended_at_last() {
+    let bench = Bench::start().await;
+    let run = bench.queued("1001").await;
+    for process in 0..20 {
+        let (now, owner) = (bench.clock.now(), process.to_string());
+        let executions = bench.database.executions();
+        let claim = executions.claim(&run, &owner, now.into(), now.timestamp()).await;
+        assert!(matches!(claim.unwrap(), Claim::Claimed(_)), "process {process}");
+        bench.advance(1);
+    }
+    let message = bench.receive().await.unwrap();
+    assert!(bench.hand_over(&message, &bench.worker).await);
+    let ended = (ExecutionStatus::Failed, Some("DEAD_LETTER".to_owned()));
+    assert_eq!(bench.outcome(&run).await, ended);
+    assert_eq!(bench.applied(), 0);
 }
 
 /// Stores the account with everything that a run of its helper needs.

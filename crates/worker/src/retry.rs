@@ -8,6 +8,10 @@ const MAX_RECEIVES: u32 = 3;
 /// An execution is tried at most this often, over all its messages.
 const MAX_ATTEMPTS: usize = 5;
 
+/// Attempts of an execution that nobody saw the end of; so many mean that the run itself ends its process. A queue that
+/// counts its deliveries gives up long before; that of one machine begins anew with every start.
+const MAX_LOST: usize = 20;
+
 /// A longer wait does not block the contact's queue: the execution waits in the table instead.
 const LONGEST_VISIBILITY: Duration = Duration::from_secs(15 * 60);
 
@@ -52,9 +56,24 @@ pub(crate) fn decide_patiently(decided: Retry, age: Duration, retry_after: Optio
     }
 }
 
+/// Whether the attempt that begins is one too many: neither an end nor a reason is known of the `attempt - 1 - known`
+/// before it.
+pub(crate) fn is_lost(attempt: u32, known: usize) -> bool {
+    (attempt as usize).saturating_sub(1 + known) >= MAX_LOST
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_run_is_lost_when_it_began_often_and_nobody_saw_it_end() {
+        assert!(!is_lost(0, 0));
+        assert!(!is_lost(20, 0));
+        assert!(is_lost(21, 0));
+        assert!(!is_lost(21, 1));
+        assert!(is_lost(60, 39));
+    }
 
     #[test]
     fn a_run_that_must_not_be_given_up_goes_on_for_fourteen_days() {

@@ -10,7 +10,8 @@ use mfh_connectors::{ConnectorError, ErrorKind, Loaded, Loader};
 use mfh_database::{Claim, Database, DatabaseError, Finish, Release, Return};
 use mfh_helpers::{Caller, Context, FailureKind, HelperError, Journal, Registration, Report, Run, World, execute};
 use mfh_types::{
-    Attempt, Clock, Execution, ExecutionError, ExecutionId, ExecutionMessage, ExecutionStatus, MeterState, Timestamp,
+    Attempt, Clock, Execution, ExecutionError, ExecutionId, ExecutionMessage, ExecutionStatus, MeterState,
+    PlatformConnection, Timestamp,
 };
 
 use crate::event::{BatchResponse, Delivery, SqsEvent};
@@ -150,7 +151,13 @@ impl Worker {
             .claim(id, owner, now.into(), lease_until)
             .await?
         {
-            Claim::Claimed(execution) => self.run_claimed(*execution, delivery, budget, owner).await,
+            Claim::Claimed(execution) => {
+                let disposition = self.run_claimed(*execution, delivery, budget, owner).await;
+                if disposition.is_err() {
+                    self.let_go(id, owner).await;
+                }
+                disposition
+            }
             Claim::Ended(status) => {
                 tracing::info!(execution_id = %id, status = status.as_str(), "a second delivery of an ended execution");
                 Ok(Disposition::Done)
@@ -173,19 +180,18 @@ impl Worker {
         budget: Duration,
         owner: &str,
     ) -> Result<Disposition, DatabaseError> {
-        if let Some(reason) = gate::closed(&self.database, &execution).await? {
+        if retry::is_lost(execution.summary.attempt, execution.attempts.len()) {
+            return self.finish(&execution, lost(), owner, Duration::ZERO).await;
+        }
+        let found = self.database.executions().surroundings(&execution.summary).await?;
+        if let Some(reason) = gate::closed(&execution.summary, &found) {
             return self.cancel(&execution, owner, reason).await;
         }
         let started = self.clock.now();
-        let loaded = match self.connect(&execution).await {
+        let loaded = match self.connect(found.connection).await {
             Ok(loaded) => loaded,
-            Err(error)
-                if error.kind == ErrorKind::ConnectionNotFound || error.kind == ErrorKind::ConnectionDisabled =>
-            {
-                let reason = ExecutionError::new(
-                    error.kind.code(),
-                    "The connection was deleted or switched off before this run started",
-                );
+            Err(error) if error.kind == ErrorKind::ConnectionDisabled => {
+                let reason = ExecutionError::new(error.kind.code(), gate::CONNECTION_GONE);
                 return self.cancel(&execution, owner, reason).await;
             }
             Err(error) => {
@@ -202,14 +208,17 @@ impl Worker {
         self.end(execution, report, delivery, owner, took).await
     }
 
-    async fn connect(&self, execution: &Execution) -> Result<Option<Loaded>, ConnectorError> {
-        match &execution.summary.connection_id {
-            Some(connection) => self
-                .loader
-                .load(&execution.summary.account_id, connection)
-                .await
-                .map(Some),
+    async fn connect(&self, connection: Option<PlatformConnection>) -> Result<Option<Loaded>, ConnectorError> {
+        match connection {
+            Some(connection) => self.loader.load_connection(connection).await.map(Some),
             None => Ok(None),
+        }
+    }
+
+    /// The run could not be handled: its next delivery need not wait for the end of the lease.
+    async fn let_go(&self, id: &ExecutionId, owner: &str) {
+        if let Err(error) = self.database.executions().let_go(id, owner).await {
+            tracing::debug!(execution_id = %id, %error, "the lease could not be let go; it ends by itself");
         }
     }
 
@@ -530,4 +539,11 @@ impl Worker {
             tracing::warn!(error = %DisplayErrorContext(&error), "the visibility of a message could not be set");
         }
     }
+}
+
+/// What a run reports that stopped its worker again and again.
+fn lost() -> Report {
+    let message = "The run was begun again and again, and its worker stopped each time. Check the helper's settings and the \
+                   contact for something unusually large, then run it again";
+    Report::of_failure(HelperError::permanent("DEAD_LETTER", message))
 }

@@ -4,6 +4,7 @@ mod accept;
 mod cancel;
 mod list;
 mod run;
+mod surroundings;
 mod sweep;
 
 use mfh_types::{AccountId, Execution, ExecutionId};
@@ -12,6 +13,7 @@ pub use accept::{Acceptance, Reservation};
 pub use cancel::Cancellation;
 pub use list::{ExecutionFilter, ListError, Page};
 pub use run::{Claim, Finish, Release, Return};
+pub use surroundings::Surroundings;
 pub use sweep::{DueExecution, Stalled};
 
 use crate::table::Table;

@@ -215,6 +215,16 @@ impl Executions<'_> {
         self.table().apply(&[id.as_str()], update).await
     }
 
+    /// Lets go of the lease of a run that could not be given back, so that its next delivery need not wait for the end of
+    /// the lease; tells whether the caller still held it.
+    ///
+    /// # Errors
+    /// The table cannot be written.
+    pub async fn let_go(&self, id: &ExecutionId, owner: &str) -> Result<bool, DatabaseError> {
+        let update = Update::when(self.leased_to(owner)).set("lease_until", 0);
+        self.table().apply(&[id.as_str()], update).await
+    }
+
     /// Ends a run, counts it on its helper where that still exists, and gives its usage back if asked to, all
     /// together; tells whether the caller still held the lease.
     ///

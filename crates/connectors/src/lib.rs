@@ -17,6 +17,7 @@ mod question;
 mod rate;
 mod registry;
 mod service;
+mod standstill;
 mod stripe;
 mod translate;
 mod wire;

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use chrono::{DateTime, TimeDelta};
-use mfh_connectors::{Connector, ConnectorConfig, Shared, Sleeper, StaticToken, Transport, build};
+use mfh_connectors::{Connector, ConnectorConfig, Shared, StaticToken, Transport, build};
 use mfh_helpers::tagging::{CountItTags, TagIt};
 use mfh_helpers::{
     Category, Context, FailureKind, Helper, HelperError, Journal, JournalError, JournalStore, MemoryJournal, Meta,
@@ -59,17 +59,6 @@ static PANIC: Registration = Registration::of::<Panic>();
 static TAG_IT: Registration = Registration::of::<TagIt>();
 static COUNT_IT_TAGS: Registration = Registration::of::<CountItTags>();
 
-/// Moves the clock instead of waiting.
-#[derive(Debug)]
-struct Skip(Arc<ManualClock>);
-
-#[async_trait]
-impl Sleeper for Skip {
-    async fn sleep(&self, duration: Duration) {
-        self.0.advance(TimeDelta::from_std(duration).unwrap());
-    }
-}
-
 /// A journal whose run was taken over by another worker.
 struct LostLease;
 
@@ -95,7 +84,6 @@ impl World {
         let random = Arc::new(SeededRandom::new(1));
         let keap = Keap::open(None, clock.clone(), random.clone()).unwrap();
         let server = keap.start().await.unwrap();
-        let sleeper = Arc::new(Skip(clock.clone()));
         let config = ConnectorConfig {
             connection_id: ConnectionId::parse("test").unwrap(),
             base_url: Some(server.base_url()),
@@ -106,7 +94,7 @@ impl World {
             rate_limits: RateLimits::default(),
             user_host: false,
             throttle_key: None,
-            shared: Shared::new(Transport::new().unwrap(), clock.clone(), random, sleeper),
+            shared: Shared::new(Transport::new().unwrap(), clock.clone(), random, clock.clone()),
         };
         let crm = build("keap", config).unwrap();
         Self {

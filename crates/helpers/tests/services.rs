@@ -7,8 +7,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use chrono::{DateTime, TimeDelta};
-use mfh_connectors::{Connector, ConnectorConfig, Shared, Sleeper, StaticToken, Transport, build};
+use chrono::DateTime;
+use mfh_connectors::{Connector, ConnectorConfig, Shared, StaticToken, Transport, build};
 use mfh_helpers::outside::{Answer, Broken, LiveClient, Method, Outside, Request};
 use mfh_helpers::{
     Caller, Category, Context, FailureKind, Helper, HelperError, Journal, MemoryJournal, Meta, Outcome, Registration,
@@ -27,17 +27,6 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 const CONTACT: &str = "1001";
-
-/// Moves the clock instead of waiting.
-#[derive(Debug)]
-struct Skip(Arc<ManualClock>);
-
-#[async_trait]
-impl Sleeper for Skip {
-    async fn sleep(&self, duration: Duration) {
-        self.0.advance(TimeDelta::from_std(duration).unwrap());
-    }
-}
 
 /// Turns a secret around instead of encrypting it.
 #[derive(Debug)]
@@ -66,7 +55,6 @@ impl Stage {
     async fn set() -> Self {
         let clock = Arc::new(ManualClock::at(DateTime::from_timestamp(1_772_323_200, 0).unwrap()));
         let random = Arc::new(SeededRandom::new(1));
-        let sleeper = Arc::new(Skip(clock.clone()));
         let keap = Keap::open(None, clock.clone(), random.clone())
             .unwrap()
             .start()
@@ -82,12 +70,7 @@ impl Stage {
             user_host: false,
             rate_limits: RateLimits::default(),
             throttle_key: None,
-            shared: Shared::new(
-                Transport::new().unwrap(),
-                clock.clone(),
-                random.clone(),
-                sleeper.clone(),
-            ),
+            shared: Shared::new(Transport::new().unwrap(), clock.clone(), random.clone(), clock.clone()),
         };
         let services = Services::new();
         let server = services.start().await.unwrap();
@@ -98,8 +81,8 @@ impl Stage {
             answers: Some(Arc::new(SharedAnswers::default())),
             sealer: Some(Arc::new(Mirror)),
             random,
+            sleeper: clock.clone(),
             clock,
-            sleeper,
             ..World::offline()
         };
         Self {

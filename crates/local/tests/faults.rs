@@ -490,16 +490,13 @@ async fn cancelled_by(meanwhile: Meanwhile) -> String {
     tenant.until(&slow, |execution| execution["status"] == "running").await;
     meanwhile.happen(&world, &tenant, &second).await;
 
-    let ended = support::until(async || {
-        let execution = world.stored(&waiting).await;
-        execution
-            .summary
-            .status
-            .is_terminal()
-            .then_some(execution)
-            .ok_or("not ended")
-    })
-    .await;
+    let ended = world
+        .until_changed(async || {
+            let execution = world.stored(&waiting).await;
+            let has_ended = execution.summary.status.is_terminal();
+            has_ended.then_some(execution).ok_or("not ended")
+        })
+        .await;
     assert_eq!(ended.summary.status, ExecutionStatus::Cancelled);
     assert!(ended.summary.error_message.unwrap().contains("before this run started"));
     assert_eq!(world.stored(&slow).await.summary.status, ExecutionStatus::Completed);

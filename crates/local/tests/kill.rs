@@ -4,13 +4,13 @@
 //! `MFH_KILL_EXECUTIONS`, `MFH_KILLS` and `MFH_KILL_SEED` make it longer or different.
 #![allow(clippy::unwrap_used, reason = "tests")]
 
+mod support;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::net::{Ipv4Addr, TcpListener};
 use std::path::Path;
 use std::process::Stdio;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Duration;
 
 use futures::future::{join, join_all};
 use mfh_local::demo::{Demo, EMAIL, PASSWORD};
@@ -18,7 +18,7 @@ use mfh_types::{Random, SeededRandom};
 use reqwest::{Client, StatusCode};
 use serde_json::{Value, json};
 use tokio::process::{Child, Command};
-use tokio::time::{Instant, sleep};
+use tokio::sync::watch;
 
 const CONTACTS: usize = 40;
 
@@ -27,9 +27,6 @@ const TOGGLED: &str = "118";
 
 /// The tag that runs clear.
 const CLEARED: &str = "119";
-
-/// How long the platform may take to start, to answer a request over all its deaths, or to finish one more execution.
-const PATIENCE: Duration = Duration::from_secs(120);
 
 /// Scores that a contact gets in turn, so that no two that follow each other are the same.
 const SCORES: [&str; 5] = ["1001", "1002", "1003", "1004", "1005"];
@@ -129,12 +126,12 @@ impl Mfh<'_> {
             .kill_on_drop(true)
             .spawn()
             .unwrap();
-        let until = Instant::now() + PATIENCE;
-        while self.client.get(self.url("/health")).send().await.is_err() {
+        support::until(async || {
             assert_eq!(child.try_wait().unwrap(), None, "{}", self.log());
-            assert!(Instant::now() < until, "mfh does not start: {}", self.log());
-            sleep(Duration::from_millis(20)).await;
-        }
+            let answer = self.client.get(self.url("/health")).send().await;
+            answer.map_err(|_| format!("mfh does not start: {}", self.log()))
+        })
+        .await;
         child
     }
 
@@ -144,8 +141,8 @@ impl Mfh<'_> {
 
     /// Sends a request until it is answered, as a careful client does: a lost answer and 503 are repeated.
     async fn call(&self, method: &str, path: &str, headers: &[(&str, &str)], body: &Value) -> (StatusCode, Value) {
-        let until = Instant::now() + PATIENCE;
-        loop {
+        let lost = |error: reqwest::Error| format!("{method} {path} is not answered: {error}: {}", self.log());
+        support::until(async || {
             let mut request = self.client.request(method.parse().unwrap(), self.url(path));
             for (name, value) in headers {
                 request = request.header(*name, *value);
@@ -153,21 +150,15 @@ impl Mfh<'_> {
             if !body.is_null() {
                 request = request.json(body);
             }
-            if let Ok(answer) = request.send().await {
-                let status = answer.status();
-                if let Ok(body) = answer.json().await
-                    && status != StatusCode::SERVICE_UNAVAILABLE
-                {
-                    return (status, body);
-                }
+            let answer = request.send().await.map_err(lost)?;
+            let status = answer.status();
+            let body = answer.json().await.map_err(lost)?;
+            if status == StatusCode::SERVICE_UNAVAILABLE {
+                return Err(format!("{method} {path} is unavailable: {body}"));
             }
-            assert!(
-                Instant::now() < until,
-                "{method} {path} is not answered: {}",
-                self.log()
-            );
-            sleep(Duration::from_millis(20)).await;
-        }
+            Ok((status, body))
+        })
+        .await
     }
 
     async fn get(&self, path: &str, token: &str) -> Value {
@@ -307,7 +298,7 @@ struct Load<'a> {
     api_key: String,
     short_keys: BTreeMap<Job, String>,
     plan: BTreeMap<String, Vec<Job>>,
-    accepted: AtomicUsize,
+    accepted: watch::Sender<usize>,
 }
 
 impl Load<'_> {
@@ -334,7 +325,7 @@ impl Load<'_> {
                 .await;
             assert_eq!(status, 202, "{answer}");
             ids.push(answer["data"]["execution_id"].as_str().unwrap().to_owned());
-            self.accepted.fetch_add(1, Ordering::Relaxed);
+            self.accepted.send_modify(|accepted| *accepted += 1);
         }
         ids
     }
@@ -348,10 +339,12 @@ impl Load<'_> {
             .collect();
         moments.sort_unstable();
         for moment in moments {
-            while self.accepted.load(Ordering::Relaxed) < moment {
-                sleep(Duration::from_millis(1)).await;
+            let mut accepted = self.accepted.subscribe();
+            accepted.wait_for(|accepted| *accepted >= moment).await.unwrap();
+            // A while of its own time: that of a few answers.
+            for _ in 0..below(random, 60) {
+                self.mfh.call("GET", "/health", &[], &Value::Null).await;
             }
-            sleep(Duration::from_millis(below(random, 60) as u64)).await;
             child.kill().await.unwrap();
             child = self.mfh.start().await;
         }
@@ -362,18 +355,16 @@ impl Load<'_> {
     async fn failures(&self, ids: &[String], token: &str) -> Vec<Value> {
         let mut failures = Vec::new();
         for id in ids {
-            let until = Instant::now() + PATIENCE;
-            loop {
+            let ended = support::until(async || {
                 let execution = self.mfh.get(&format!("/executions/{id}"), token).await["data"].take();
                 match execution["status"].as_str() {
-                    Some("completed") => break,
-                    Some("failed" | "cancelled") => {
-                        failures.push(execution);
-                        break;
-                    }
-                    _ => assert!(Instant::now() < until, "stuck: {execution}\n{}", self.mfh.log()),
+                    Some("completed" | "failed" | "cancelled") => Ok(execution),
+                    _ => Err(format!("stuck: {execution}\n{}", self.mfh.log())),
                 }
-                sleep(Duration::from_millis(20)).await;
+            });
+            let ended = ended.await;
+            if ended["status"] != "completed" {
+                failures.push(ended);
             }
         }
         failures
@@ -404,7 +395,7 @@ async fn every_accepted_execution_is_done_exactly_once_however_often_the_platfor
         api_key,
         short_keys,
         plan,
-        accepted: AtomicUsize::new(0),
+        accepted: watch::Sender::new(0),
     };
 
     let (ids, _child) = join(load.run(), load.kill(child, kills, &random)).await;
@@ -468,17 +459,11 @@ async fn every_accepted_execution_is_done_exactly_once_however_often_the_platfor
 async fn prepare(mfh: &Mfh<'_>) -> (String, String, BTreeMap<Job, String>) {
     // The demo account is made after the program begins to answer.
     let demo_file = mfh.folder.join("data/demo.json");
-    let until = Instant::now() + PATIENCE;
-    let demo: Demo = loop {
-        if let Some(demo) = std::fs::read(&demo_file)
-            .ok()
-            .and_then(|bytes| serde_json::from_slice(&bytes).ok())
-        {
-            break demo;
-        }
-        assert!(Instant::now() < until, "no demo account: {}", mfh.log());
-        sleep(Duration::from_millis(20)).await;
-    };
+    let demo: Demo = support::until(async || {
+        let bytes = std::fs::read(&demo_file).map_err(|error| format!("no demo account: {error}: {}", mfh.log()))?;
+        serde_json::from_slice(&bytes).map_err(|error| error.to_string())
+    })
+    .await;
     let (_, login) = mfh
         .call(
             "POST",

@@ -5,6 +5,9 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use axum::extract::{Request, State};
+use axum::middleware::{Next, from_fn_with_state};
+use axum::response::Response;
 use chrono::{DateTime, TimeDelta};
 use futures::future::join_all;
 use mfh_aws::{OAuthClients, Stage, Tables, Vault};
@@ -13,7 +16,7 @@ use mfh_connectors::{ConnectorError, ErrorKind, Loader, Shared, Sleeper, Transpo
 use mfh_database::{Connecting, ConnectionChange, Database, NewConnection, NewSecrets, Registration, StoredSecrets};
 use mfh_local::cloud::{Cloud, SECRETS_KEY, STAGE};
 use mfh_local::data_dir::DataDir;
-use mfh_simulators::faults::{Fault, FaultRule, Times};
+use mfh_simulators::faults::{Fault, FaultRule};
 use mfh_simulators::{Keap, OAuthProvider, Server, keap};
 use mfh_types::{
     AccountId, AuthId, AuthStatus, Clock, ConnectionId, ConnectionStatus, Credentials, ManualClock, Platform,
@@ -22,29 +25,58 @@ use mfh_types::{
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use tempfile::TempDir;
+use tokio::sync::watch;
 
 /// Longer than any access token lives.
 const DAY: i64 = 86_400;
 
-/// Lets the others run instead of waiting; the clock stands still.
+/// Waits for the next change of the stored tokens instead of for a time; the clock stands still.
 #[derive(Debug)]
-struct GiveWay;
+struct NextChange {
+    changes: Mutex<watch::Receiver<u64>>,
+    waits: watch::Sender<usize>,
+}
 
 #[async_trait]
-impl Sleeper for GiveWay {
+impl Sleeper for NextChange {
     async fn sleep(&self, _: Duration) {
-        tokio::time::sleep(Duration::from_millis(5)).await;
+        let mut changes = self.changes.lock().unwrap().clone();
+        // A change since the last wait counts too: it may have come after the waiter had read the tokens.
+        if !changes.has_changed().unwrap() {
+            self.waits.send_modify(|waits| *waits += 1);
+        }
+        changes.changed().await.unwrap();
+        *self.changes.lock().unwrap() = changes;
     }
 }
 
-/// Moves the clock instead of waiting.
-#[derive(Debug)]
-struct Skip(Arc<ManualClock>);
+/// Stands before a vendor's token endpoint, and can hold it back.
+#[derive(Debug, Clone, Default)]
+struct Gate {
+    closed: watch::Sender<bool>,
+    held: watch::Sender<usize>,
+}
 
-#[async_trait]
-impl Sleeper for Skip {
-    async fn sleep(&self, duration: Duration) {
-        self.0.advance(TimeDelta::from_std(duration).unwrap());
+impl Gate {
+    async fn pass(State(gate): State<Self>, request: Request, next: Next) -> Response {
+        if request.uri().path() == "/oauth/token" && *gate.closed.borrow() {
+            gate.held.send_modify(|held| *held += 1);
+            gate.closed.subscribe().wait_for(|closed| !closed).await.unwrap();
+        }
+        next.run(request).await
+    }
+
+    fn close(&self) {
+        self.closed.send_replace(true);
+    }
+
+    fn open(&self) {
+        self.closed.send_replace(false);
+    }
+
+    /// Waits until the vendor has been asked for tokens; it has not answered yet.
+    async fn is_asked(&self) {
+        self.held.subscribe().wait_for(|held| *held > 0).await.unwrap();
     }
 }
 
@@ -67,6 +99,9 @@ struct Bench {
     keap: Keap,
     zoom: OAuthProvider,
     told: Arc<Told>,
+    gate: Gate,
+    /// How often a process of the bench waited for another.
+    waits: watch::Sender<usize>,
     _servers: [Server; 2],
     _folder: TempDir,
 }
@@ -99,7 +134,9 @@ impl Bench {
         let keap = Keap::open(None, clock.clone(), random.clone()).unwrap();
         let profile = OAuthProvider::profile("zoom").unwrap();
         let zoom = OAuthProvider::open(profile, None, clock.clone(), random).unwrap();
-        let servers = [keap.start().await.unwrap(), zoom.start().await.unwrap()];
+        let gate = Gate::default();
+        let gated = zoom.router().layer(from_fn_with_state(gate.clone(), Gate::pass));
+        let servers = [keap.start().await.unwrap(), Server::start(gated, "").await.unwrap()];
         let database = Database::new(
             cloud.clients.dynamodb().clone(),
             Tables::by_convention(&Stage::new(STAGE)),
@@ -111,6 +148,8 @@ impl Bench {
             keap,
             zoom,
             told: Arc::default(),
+            gate,
+            waits: watch::Sender::new(0),
             _servers: servers,
             _folder: folder,
         };
@@ -120,7 +159,11 @@ impl Bench {
 
     /// A process of its own over the tables of all.
     fn process(&self) -> Loader {
-        self.process_with(Arc::new(GiveWay))
+        let tokens = Tables::by_convention(&Stage::new(STAGE)).platform_connection_auths;
+        self.process_with(Arc::new(NextChange {
+            changes: Mutex::new(self.cloud.dynamodb.watch(tokens)),
+            waits: self.waits.clone(),
+        }))
     }
 
     fn process_with(&self, sleeper: Arc<dyn Sleeper>) -> Loader {
@@ -307,17 +350,17 @@ impl Bench {
         assert_eq!(locked.await, Ok(true));
     }
 
-    /// Waits until the vendor has been asked for tokens, and has not answered yet.
-    async fn is_asked(&self) {
-        while self
-            .zoom
-            .faults()
-            .rules()
-            .iter()
-            .any(|rule| rule.times != Times::Count(0))
-        {
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
+    /// What comes of a token's renewal when `happens` happens between the vendor's being asked and its answer.
+    async fn token_while<T>(&self, happens: impl Future<Output = T>) -> (Result<Secret, ConnectorError>, T) {
+        self.gate.close();
+        let process = self.process();
+        let meanwhile = async {
+            self.gate.is_asked().await;
+            let happened = happens.await;
+            self.gate.open();
+            happened
+        };
+        tokio::join!(self.token(&process, "zoom"), meanwhile)
     }
 
     fn zoom_refreshes(&self) -> usize {
@@ -326,18 +369,20 @@ impl Bench {
     }
 }
 
-fn slow(ms: u64) -> FaultRule {
-    FaultRule::new(Fault::Slow { ms }).on("POST", "/oauth/token")
-}
-
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn sixty_four_workers_of_eight_processes_refresh_once_and_all_go_on() {
     let bench = Bench::start().await;
     bench.advance(DAY);
-    bench.zoom.faults().add(slow(100));
+    bench.gate.close();
     let processes: Vec<Loader> = (0..8).map(|_| bench.process()).collect();
     let workers = (0..64).map(|n| bench.token(&processes[n % 8], "zoom"));
-    let tokens: Vec<Secret> = join_all(workers).await.into_iter().collect::<Result<_, _>>().unwrap();
+    let all_others_wait = async {
+        let mut waits = bench.waits.subscribe();
+        waits.wait_for(|waits| *waits >= 7).await.unwrap();
+        bench.gate.open();
+    };
+    let (tokens, ()) = tokio::join!(join_all(workers), all_others_wait);
+    let tokens: Vec<Secret> = tokens.into_iter().collect::<Result<_, _>>().unwrap();
     let (record, stored) = bench.stored("zoom").await;
     for token in &tokens {
         assert_eq!(Some(token), stored.access_token.as_ref());
@@ -399,7 +444,7 @@ async fn a_process_that_died_while_it_refreshed_holds_up_the_others_only_until_i
     bench.advance(DAY);
     let now = Timestamp::now(&*bench.clock);
     bench.lock().await;
-    let process = bench.process_with(Arc::new(Skip(bench.clock.clone())));
+    let process = bench.process_with(bench.clock.clone());
     let error = bench.token(&process, "zoom").await.unwrap_err();
     assert_eq!(error.kind, ErrorKind::Unavailable);
     assert!(error.is_retryable() && error.retry_after.is_some());
@@ -541,12 +586,7 @@ async fn a_user_who_signs_in_again_during_a_refresh_wins() {
     let bench = Bench::start().await;
     let newer = bench.sign_in().await;
     bench.advance(DAY);
-    bench.zoom.faults().add(slow(400));
-    let process = bench.process();
-    let (token, ()) = tokio::join!(bench.token(&process, "zoom"), async {
-        bench.is_asked().await;
-        bench.sign_in_again("zoom", &newer).await;
-    });
+    let (token, ()) = bench.token_while(bench.sign_in_again("zoom", &newer)).await;
     assert_eq!(Some(token.unwrap()), newer.access_token);
     assert_eq!(bench.stored("zoom").await.1, newer);
 }
@@ -555,23 +595,13 @@ async fn a_user_who_signs_in_again_during_a_refresh_wins() {
 async fn a_connection_deleted_during_a_refresh_stays_deleted_and_its_new_tokens_are_given_back() {
     let bench = Bench::start().await;
     bench.advance(DAY);
-    bench.zoom.faults().add(slow(400));
-    let process = bench.process();
-    let (token, deleted) = tokio::join!(bench.token(&process, "zoom"), async {
-        bench.is_asked().await;
-        bench
-            .database
-            .connections()
-            .delete(&account(), &connection("zoom"))
-            .await
-    });
+    let (account, connection) = (account(), connection("zoom"));
+    let connections = bench.database.connections();
+    let (token, deleted) = bench.token_while(connections.delete(&account, &connection)).await;
     assert_eq!(deleted, Ok(true));
     assert_eq!(token.unwrap_err().kind, ErrorKind::ConnectionNotFound);
     let auths = bench.database.auths();
-    assert_eq!(
-        auths.get(&account(), &connection("zoom"), &auth("zoom")).await,
-        Ok(None)
-    );
+    assert_eq!(auths.get(&account, &connection, &auth("zoom")).await, Ok(None));
     assert_eq!(bench.zoom.tally().revocations, 1);
 }
 
@@ -579,23 +609,18 @@ async fn a_connection_deleted_during_a_refresh_stays_deleted_and_its_new_tokens_
 async fn a_connection_switched_off_during_a_refresh_stays_off() {
     let bench = Bench::start().await;
     bench.advance(DAY);
-    bench.zoom.faults().add(slow(400));
-    let process = bench.process();
-    let (_, ()) = tokio::join!(bench.token(&process, "zoom"), async {
-        bench.is_asked().await;
-        let off = ConnectionChange {
-            status: Some(ConnectionStatus::Disconnected),
-            ..ConnectionChange::default()
-        };
-        let now = Timestamp::now(&*bench.clock);
-        let connections = bench.database.connections();
-        connections
-            .update(&account(), &connection("zoom"), off, now)
-            .await
-            .unwrap();
-    });
+    let off = ConnectionChange {
+        status: Some(ConnectionStatus::Disconnected),
+        ..ConnectionChange::default()
+    };
+    let (account, connection, now) = (account(), connection("zoom"), Timestamp::now(&*bench.clock));
+    let connections = bench.database.connections();
+    let (_, switched) = bench
+        .token_while(connections.update(&account, &connection, off, now))
+        .await;
+    switched.unwrap();
     assert_eq!(bench.connection("zoom").await.status, ConnectionStatus::Disconnected);
-    let error = bench.token(&process, "zoom").await.unwrap_err();
+    let error = bench.token(&bench.process(), "zoom").await.unwrap_err();
     assert_eq!(error.kind, ErrorKind::ConnectionDisabled);
 }
 

@@ -139,15 +139,18 @@ impl Recorder<'_> {
             .as_str()
             .unwrap_or_else(|| panic!("{accepted}"));
         let path = format!("/executions/{id}");
-        let asked_until = tokio::time::Instant::now() + std::time::Duration::from_secs(30);
-        loop {
-            let answer = self.call("GET", &path, Value::Null).await;
-            if matches!(answer["data"]["status"].as_str(), Some("completed" | "failed")) {
-                return answer["data"].clone();
-            }
-            assert!(tokio::time::Instant::now() < asked_until, "{answer}");
-            tokio::time::sleep(std::time::Duration::from_millis(10)).await;
-        }
+        let world = self.world;
+        world
+            .until_changed(async || {
+                let answer = self.call("GET", &path, Value::Null).await;
+                let has_ended = matches!(answer["data"]["status"].as_str(), Some("completed" | "failed"));
+                if has_ended {
+                    Ok(answer["data"].clone())
+                } else {
+                    Err(answer)
+                }
+            })
+            .await
     }
 }
 

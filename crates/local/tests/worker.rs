@@ -10,7 +10,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use chrono::{DateTime, TimeDelta};
 use mfh_aws::{Clients, OAuthClients, Queues, Stage, Tables, Vault};
-use mfh_connectors::{Loader, Shared, Sleeper, Transport};
+use mfh_connectors::{Loader, Shared, Transport};
 use mfh_database::{Claim, Connecting, Creation, Database, NewConnection, Registration};
 use mfh_local::aws::dynamodb::DynamoDb;
 use mfh_local::aws::http_client::sdk_config;
@@ -34,17 +34,6 @@ use tempfile::TempDir;
 
 /// What is left of an invocation when a delivery begins.
 const BUDGET: Duration = Duration::from_secs(300);
-
-/// Moves the clock instead of waiting.
-#[derive(Debug)]
-struct Skip(Arc<ManualClock>);
-
-#[async_trait]
-impl Sleeper for Skip {
-    async fn sleep(&self, duration: Duration) {
-        self.0.advance(TimeDelta::from_std(duration).unwrap());
-    }
-}
 
 /// An account `a` with the helper `h` (`tag_it`) on the connection `k`, and the worker of its type.
 struct Bench {
@@ -93,8 +82,7 @@ impl Bench {
         let server = keap.start().await.unwrap();
 
         let database = Database::new(cloud.clients.dynamodb().clone(), Tables::by_convention(&stage()));
-        let sleeper = Arc::new(Skip(manual.clone()));
-        let shared = Shared::new(Transport::new().unwrap(), clock.clone(), random.clone(), sleeper);
+        let shared = Shared::new(Transport::new().unwrap(), clock.clone(), random.clone(), manual.clone());
         let vault = Vault::new(cloud.clients.kms().clone(), SECRETS_KEY);
         let apps = OAuthClients::new(cloud.clients.ssm().clone(), stage());
         let loader = Loader::new(database.clone(), vault, apps, shared, clock.clone());
@@ -291,13 +279,12 @@ impl Bench {
         let database = Database::new(clients.dynamodb().clone(), Tables::by_convention(&stage()));
         let clock: Arc<dyn Clock> = self.clock.clone();
         let random: Arc<dyn Random> = Arc::new(SeededRandom::new(3));
-        let sleeper = Arc::new(Skip(self.clock.clone()));
         let shared = Shared::in_fleet(
             database.clone(),
             Transport::new().unwrap(),
             clock.clone(),
             random,
-            sleeper,
+            self.clock.clone(),
         );
         let vault = Vault::new(self.cloud.clients.kms().clone(), SECRETS_KEY);
         let apps = OAuthClients::new(self.cloud.clients.ssm().clone(), stage());

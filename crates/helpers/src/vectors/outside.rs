@@ -2,11 +2,10 @@
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
 
 use async_trait::async_trait;
-use chrono::{DateTime, TimeDelta, Utc};
-use mfh_connectors::{Connector, ErrorKind, Sleeper};
+use chrono::{DateTime, Utc};
+use mfh_connectors::{Connector, ErrorKind};
 use mfh_types::{AccountId, Credentials, ManualClock, Secret, SeededRandom};
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -123,17 +122,6 @@ pub(super) fn is_as_expected(expected: &Value, found: &Value) -> bool {
     same_headers && same("method") && same("url") && same("body")
 }
 
-/// Moves the clock instead of waiting.
-#[derive(Debug)]
-struct VirtualSleeper(Arc<ManualClock>);
-
-#[async_trait]
-impl Sleeper for VirtualSleeper {
-    async fn sleep(&self, duration: Duration) {
-        self.0.advance(TimeDelta::from_std(duration).unwrap_or_default());
-    }
-}
-
 /// Answers from a custom field of exactly the question's name.
 #[derive(Debug)]
 struct VectorHistory(Arc<VectorCrm>);
@@ -183,7 +171,7 @@ pub(super) fn surroundings(
         history: Some(Arc::new(VectorHistory(crm.clone()))),
         sealer: Some(Arc::new(VectorSealer::default())),
         random: Arc::new(SeededRandom::new(1)),
-        sleeper: Arc::new(VirtualSleeper(clock.clone())),
+        sleeper: clock.clone(),
         clock,
         ..World::offline()
     }

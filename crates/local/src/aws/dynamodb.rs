@@ -228,7 +228,7 @@ impl DynamoDb {
         self.on_engine(move |engine| engine.trim_stream(&table, up_to)).await?
     }
 
-    /// Changes after every write to `table`, so that readers of its stream need not ask again and again.
+    /// Changes after every write to `table` that was not refused, so that readers of its stream need not ask again and again.
     pub fn watch(&self, table: impl Into<String>) -> watch::Receiver<u64> {
         self.watched()
             .entry(table.into())
@@ -299,7 +299,10 @@ impl DynamoDb {
         let request = parse(body)?;
         let tables = tables(&request);
         let answer = self.execute(request, call).await;
-        self.wake(&tables);
+        // A write whose condition did not hold changed nothing; after any other failure that is not known.
+        if !matches!(answer, Err(DynoxideError::ConditionalCheckFailedException(..))) {
+            self.wake(&tables);
+        }
         answer
     }
 

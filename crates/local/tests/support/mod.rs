@@ -9,11 +9,14 @@
 pub mod belongings;
 pub mod description;
 
+use std::fmt::Debug;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
 use axum::body::{Body, to_bytes};
 use axum::http::Request;
+use mfh_aws::{Stage, Tables};
+use mfh_local::cloud::STAGE;
 use mfh_local::data_dir::DataDir;
 use mfh_local::platform::{Options, Platform};
 use mfh_pipeline::BurstLimits;
@@ -22,10 +25,14 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
+use tokio::time::{Instant, sleep, timeout_at};
 use tower::ServiceExt;
 
 /// The longest that a test waits for something to happen.
-const PATIENCE: Duration = Duration::from_secs(30);
+const PATIENCE: Duration = Duration::from_secs(120);
+
+/// Between two questions to something that does not tell when it changes.
+const PAUSE: Duration = Duration::from_millis(10);
 
 pub struct World {
     pub url: String,
@@ -35,15 +42,23 @@ pub struct World {
     server: JoinHandle<()>,
 }
 
-/// Asks until the answer is `Ok`, and gives it; fails with the last `Err` when that takes too long.
-pub async fn until<T, E: std::fmt::Debug>(mut ask: impl AsyncFnMut() -> Result<T, E>) -> T {
-    let asked_until = tokio::time::Instant::now() + PATIENCE;
+/// Asks until the answer is `Ok`, and gives it; fails with the last `Err` when that takes too long. Only for what has no
+/// event to wait on: another process, a queue or a bucket.
+pub async fn until<T, E: Debug>(ask: impl AsyncFnMut() -> Result<T, E>) -> T {
+    asking(ask, async || sleep(PAUSE).await).await
+}
+
+/// Asks until the answer is `Ok`, and again only after each `event`.
+async fn asking<T, E: Debug>(mut ask: impl AsyncFnMut() -> Result<T, E>, mut event: impl AsyncFnMut()) -> T {
+    let asked_until = Instant::now() + PATIENCE;
     loop {
-        match ask().await {
+        let refusal = match ask().await {
             Ok(answer) => return answer,
-            Err(error) => assert!(tokio::time::Instant::now() < asked_until, "{error:?}"),
+            Err(refusal) => refusal,
+        };
+        if timeout_at(asked_until, event()).await.is_err() {
+            panic!("waited in vain: {refusal:?}");
         }
-        tokio::time::sleep(Duration::from_millis(10)).await;
     }
 }
 
@@ -93,6 +108,14 @@ impl World {
             client: reqwest::Client::new(),
             server,
         }
+    }
+
+    /// Asks until the answer is `Ok`, and gives it: at once, and again whenever the table of executions has changed.
+    pub async fn until_changed<T, E: Debug>(&self, ask: impl AsyncFnMut() -> Result<T, E>) -> T {
+        let executions = Tables::by_convention(&Stage::new(STAGE)).executions;
+        // From here on every change counts, also one that comes while the question is answered.
+        let mut changes = self.platform.cloud.dynamodb.watch(executions);
+        asking(ask, async || changes.changed().await.unwrap()).await
     }
 
     /// Sends a request; the answer's status and JSON body (null when it has none).
@@ -259,16 +282,17 @@ impl Tenant<'_> {
         .await
     }
 
-    /// Waits until an execution is as wanted. There is no event to wait on from outside: like a user, it asks again.
+    /// Waits until an execution is as wanted.
     pub async fn until(&self, id: &str, wanted: impl Fn(&Value) -> bool) -> Value {
-        let asked_until = tokio::time::Instant::now() + PATIENCE;
-        loop {
-            let execution = self.execution(id).await;
-            if wanted(&execution) {
-                return execution;
-            }
-            assert!(tokio::time::Instant::now() < asked_until, "{execution}");
-            tokio::time::sleep(Duration::from_millis(10)).await;
-        }
+        self.world
+            .until_changed(async || {
+                let execution = self.execution(id).await;
+                if wanted(&execution) {
+                    Ok(execution)
+                } else {
+                    Err(execution)
+                }
+            })
+            .await
     }
 }

@@ -137,7 +137,14 @@ impl OAuthClients {
 fn entry_of(json: &str, slug: &str) -> Option<Entry> {
     let entries: Result<BTreeMap<String, serde_json::Value>, _> = serde_json::from_str(json);
     match entries {
-        Ok(mut entries) => serde_json::from_value(entries.remove(slug)?).ok(),
+        Ok(mut entries) => serde_json::from_value(entries.remove(slug)?)
+            .inspect_err(|_| {
+                tracing::error!(
+                    slug,
+                    "the common parameter of OAuth clients holds no client for a platform"
+                )
+            })
+            .ok(),
         Err(error) => {
             tracing::error!(line = error.line(), "the common parameter of OAuth clients is not JSON");
             None

@@ -209,8 +209,14 @@ impl Loader {
         if connection.auth_type != AuthType::OAuth2 || !takes_back {
             return None;
         }
-        let (auth, secrets) = self.auth(connection).await.ok()?;
-        self.reveal(connection, &auth, secrets).await.ok()
+        let read = async {
+            let (auth, secrets) = self.auth(connection).await?;
+            self.reveal(connection, &auth, secrets).await
+        };
+        let unreadable = |error: &ConnectorError| {
+            tracing::warn!(connection_id = %connection.connection_id, %error, "tokens cannot be read to be given back");
+        };
+        read.await.inspect_err(unreadable).ok()
     }
 
     /// Gives tokens back to the vendor.
@@ -260,8 +266,13 @@ impl Loader {
         let since = self.refresher.idle_since();
         let mut kept = KeptAlive::default();
         for auth in self.database.auths().idle_since(since).await? {
-            let Ok(platform) = self.platform(&auth.platform_id).await else {
-                continue;
+            let platform = match self.platform(&auth.platform_id).await {
+                Ok(platform) => platform,
+                Err(error) => {
+                    kept.failed += 1;
+                    tracing::warn!(connection_id = %auth.connection_id, %error, "the platform of an idle connection cannot be read");
+                    continue;
+                }
             };
             if !platform.oauth.as_ref().is_some_and(|oauth| oauth.rotates) {
                 continue;

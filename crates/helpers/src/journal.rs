@@ -100,20 +100,25 @@ impl<'a> Journal<'a> {
         self.next_step
     }
 
-    /// What an earlier delivery wrote down about this step, if it was the same step.
+    /// What an earlier delivery wrote down about this step, if it was the same step. An entry that cannot be read counts
+    /// as sent: whether the step was done is not known.
     pub(crate) fn recorded(&self, number: u32, step: &Step) -> Option<Step> {
         let entry = self.entries.get(&step_key(number))?;
-        serde_json::from_value::<Step>(entry.clone())
-            .ok()
-            .filter(|recorded| recorded.same_as(step))
+        match serde_json::from_value::<Step>(entry.clone()) {
+            Ok(recorded) => recorded.same_as(step).then_some(recorded),
+            Err(error) => {
+                tracing::error!(number, op = step.op, %error, "a step in the journal cannot be read");
+                let state = StepState::Sent;
+                Some(Step { state, ..step.clone() })
+            }
+        }
     }
 
     /// Keeps a step in memory, to be written with the next durable entry or when the run has to wait.
     pub(crate) fn keep(&mut self, number: u32, step: &Step) {
-        if let Ok(value) = serde_json::to_value(step) {
-            self.entries.insert(step_key(number), value.clone());
-            self.unsaved.insert(step_key(number), value);
-        }
+        let value = serde_json::to_value(step).expect("texts and JSON always serialise");
+        self.entries.insert(step_key(number), value.clone());
+        self.unsaved.insert(step_key(number), value);
     }
 
     /// Writes a step down before going on.

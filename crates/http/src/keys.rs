@@ -145,6 +145,8 @@ fn usable(jwk: &Jwk) -> Option<(String, DecodingKey)> {
     if !is_rs256 || !signs {
         return None;
     }
-    let key = DecodingKey::from_jwk(jwk).ok()?;
+    let key = DecodingKey::from_jwk(jwk)
+        .inspect_err(|error| tracing::warn!(%error, "a key of the user pool cannot be used"))
+        .ok()?;
     Some((common.key_id.clone()?, key))
 }

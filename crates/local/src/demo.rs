@@ -37,10 +37,15 @@ pub struct Demo {
 /// # Errors
 /// When the API refuses one of the steps: says which.
 pub async fn ensure(platform: &Platform, file: &Path) -> anyhow::Result<Demo> {
-    if let Ok(bytes) = std::fs::read(file)
-        && let Ok(demo) = serde_json::from_slice(&bytes)
-    {
-        return Ok(demo);
+    match std::fs::read(file) {
+        Ok(bytes) => match serde_json::from_slice(&bytes) {
+            Ok(demo) => return Ok(demo),
+            Err(error) => {
+                tracing::warn!(%error, file = %file.display(), "the demo account cannot be read and is made anew")
+            }
+        },
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+        Err(error) => return Err(error).with_context(|| format!("{} cannot be read", file.display())),
     }
     let demo = make(platform).await?;
     crate::private_file::write(file, &serde_json::to_vec_pretty(&demo)?)?;
@@ -52,15 +57,12 @@ pub async fn ensure(platform: &Platform, file: &Path) -> anyhow::Result<Demo> {
 /// # Errors
 /// When the sign-in is refused.
 pub async fn token(platform: &Platform) -> anyhow::Result<String> {
-    let answer = call(
-        platform,
-        "POST",
-        "/auth/login",
-        None,
-        json!({ "email": EMAIL, "password": PASSWORD }),
-    )
-    .await?;
-    text(&answer, "/data/token")
+    text(&sign_in(platform).await?, "/data/token")
+}
+
+async fn sign_in(platform: &Platform) -> anyhow::Result<Value> {
+    let credentials = json!({ "email": EMAIL, "password": PASSWORD });
+    call(platform, "POST", "/auth/login", None, credentials).await
 }
 
 async fn make(platform: &Platform) -> anyhow::Result<Demo> {
@@ -69,16 +71,7 @@ async fn make(platform: &Platform) -> anyhow::Result<Demo> {
     let answer = match registered {
         Ok(answer) => answer,
         // A start that was cut short has registered the user already.
-        Err(_) => {
-            call(
-                platform,
-                "POST",
-                "/auth/login",
-                None,
-                json!({ "email": EMAIL, "password": PASSWORD }),
-            )
-            .await?
-        }
+        Err(refusal) => sign_in(platform).await.map_err(|error| error.context(refusal))?,
     };
     let token = text(&answer, "/data/token")?;
     let token = Some(token.as_str());

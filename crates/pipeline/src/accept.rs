@@ -4,6 +4,8 @@
 //! after it.
 
 use std::collections::BTreeMap;
+use std::fmt::Display;
+use std::str::FromStr;
 use std::sync::Arc;
 
 use chrono::{DateTime, Duration, Utc};
@@ -44,12 +46,7 @@ impl BurstLimits {
 
     /// Reads `BURST_LIMIT_PER_HELPER` and `BURST_LIMIT_PER_ACCOUNT`; the defaults where they are not set.
     pub fn from_env() -> Self {
-        let read = |name: &str, default| {
-            std::env::var(name)
-                .ok()
-                .and_then(|text| text.parse().ok())
-                .unwrap_or(default)
-        };
+        let read = |name, default| setting(name).unwrap_or(default);
         let default = Self::default();
         Self {
             per_helper: read("BURST_LIMIT_PER_HELPER", default.per_helper),
@@ -154,13 +151,18 @@ pub struct Accept {
     retention: Duration,
 }
 
+/// A number from the environment; one that cannot be read counts as not set.
+fn setting<T: FromStr<Err: Display>>(name: &str) -> Option<T> {
+    let text = std::env::var(name).ok()?;
+    text.parse()
+        .inspect_err(|error| tracing::warn!(name, text, %error, "a setting is no number of its kind and is ignored"))
+        .ok()
+}
+
 impl Accept {
     /// Accepts into `database`. `EXECUTION_RETENTION_DAYS` replaces the 30 days that executions are kept.
     pub fn new(database: Database, clock: Arc<dyn Clock>, random: Arc<dyn Random>, limits: BurstLimits) -> Self {
-        let days = std::env::var("EXECUTION_RETENTION_DAYS")
-            .ok()
-            .and_then(|text| text.parse().ok());
-        let retention = Duration::days(days.unwrap_or(RETENTION_DAYS));
+        let retention = Duration::days(setting("EXECUTION_RETENTION_DAYS").unwrap_or(RETENTION_DAYS));
         Self {
             database,
             clock,

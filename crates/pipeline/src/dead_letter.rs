@@ -87,7 +87,10 @@ impl DeadLetters {
             // Ended already, or gone: nothing to do. Under a live lease: the letter has to wait for its end.
             Ok(false) => match executions.get_any(id).await {
                 Ok(found) => found.is_none_or(|execution| execution.summary.status.is_terminal()),
-                Err(_) => false,
+                Err(error) => {
+                    tracing::warn!(execution_id = %id, %error, "the execution of a dead letter cannot be read");
+                    false
+                }
             },
             Err(error) => {
                 tracing::error!(execution_id = %id, %error, "the execution of a dead letter could not be ended");

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use aws_sdk_sqs::error::DisplayErrorContext;
 use aws_sdk_sqs::types::QueueAttributeName;
 use mfh_aws::Queues;
 use mfh_database::{Database, DatabaseError, DueExecution, Finish, PENDING_SHARDS, Stalled};
@@ -163,8 +164,12 @@ impl Sweeper {
         let Some(helper_type) = &due.summary.helper_type else {
             return true;
         };
-        let Ok(url) = self.queues.url(helper_type).await else {
-            return false;
+        let url = match self.queues.url(helper_type).await {
+            Ok(url) => url,
+            Err(error) => {
+                tracing::warn!(%helper_type, %error, "the queue of a helper type cannot be found");
+                return false;
+            }
         };
         let counts = [
             QueueAttributeName::ApproximateNumberOfMessages,
@@ -178,10 +183,13 @@ impl Sweeper {
             .set_attribute_names(Some(counts.to_vec()))
             .send()
             .await;
-        let Ok(answer) = answer else {
-            return false;
+        let attributes = match answer {
+            Ok(answer) => answer.attributes.unwrap_or_default(),
+            Err(error) => {
+                tracing::warn!(%helper_type, error = %DisplayErrorContext(&error), "the queue of a helper type cannot be asked");
+                return false;
+            }
         };
-        let attributes = answer.attributes.unwrap_or_default();
         counts
             .iter()
             .all(|name| attributes.get(name).is_none_or(|count| count == "0"))

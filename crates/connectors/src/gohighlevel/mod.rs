@@ -118,7 +118,9 @@ impl GoHighLevel {
         if map::is_whole(&hit) {
             return Ok(Some(map::contact(hit)));
         }
-        match self.fetch_contact(hit.id.as_deref().unwrap_or_default()).await {
+        let id = filled(hit.id.as_ref())
+            .ok_or_else(|| self.error(ErrorKind::Protocol, "GoHighLevel answered with a contact without an id"))?;
+        match self.fetch_contact(&id).await {
             Ok(contact) => Ok(Some(map::contact(contact))),
             Err(error) if error.kind == ErrorKind::NotFound => Ok(None),
             Err(error) => Err(error),
@@ -337,7 +339,13 @@ impl Connector for GoHighLevel {
     /// In the order in which contacts were added, with or without a tag.
     async fn get_contacts(&self, query: &ContactQuery) -> Result<ContactPage> {
         let after = cursor::decode(map::SLUG, query)?;
-        let after: Option<Value> = after.and_then(|state| serde_json::from_str(&state).ok());
+        let after: Option<Value> = after
+            .map(|state| serde_json::from_str(&state))
+            .transpose()
+            .map_err(|_| {
+                let message = "The page cursor is damaged. Start again from the first page without a cursor";
+                self.error(ErrorKind::InvalidInput, message)
+            })?;
         let largest = if query.ids_only { PAGE } else { FULL_PAGE };
         let limit = query.limit.unwrap_or(largest).clamp(1, largest);
         let filters = self.filters(query).await?;

@@ -599,8 +599,8 @@ impl HubSpot {
         let call = Call::get(path::LEGACY_LIST, &[]).query("legacyListId", legacy_id);
         match self.http.fetch::<api::LegacyList>(&call).await {
             Ok(list) => Ok(list.list_id),
-            Err(error) if error.is_retryable() => Err(error),
-            Err(_) => Ok(None),
+            Err(error) if matches!(error.kind, ErrorKind::NotFound | ErrorKind::InvalidInput) => Ok(None),
+            Err(error) => Err(error),
         }
     }
 

@@ -531,7 +531,8 @@ impl Connector for Keap {
         if known.is_empty() {
             return self.create(new, true).await;
         }
-        let id = known.swap_remove(main.unwrap_or(0)).id.unwrap_or_default();
+        let id = filled(known.swap_remove(main.unwrap_or(0)).id.as_ref())
+            .ok_or_else(|| self.error(ErrorKind::Protocol, "Keap answered with a contact without an id"))?;
         {
             let _guard = self.lock(&id).await;
             self.patch(&id, &new.fields).await?;

@@ -438,16 +438,19 @@ impl Refresher {
             Ok(_) => Err(self.later(target, "it was changed at the same time", 1)),
             Err(error) => {
                 if error.kind == ErrorKind::ConnectionNotFound
-                    && let Ok(endpoint) = self.endpoint(&target.platform).await
-                    && let Err(error) = endpoint
-                        .revoke(Some(&grant.access_token), grant.refresh_token.as_ref())
-                        .await
+                    && let Err(error) = self.give_back(target, grant).await
                 {
                     tracing::warn!(%error, "the tokens of a deleted connection could not be given back");
                 }
                 Err(error)
             }
         }
+    }
+
+    async fn give_back(&self, target: &Target, grant: &Grant) -> std::result::Result<(), GrantError> {
+        let endpoint = self.endpoint(&target.platform).await?;
+        let (access, refresh) = (Some(&grant.access_token), grant.refresh_token.as_ref());
+        endpoint.revoke(access, refresh).await
     }
 
     /// The vendor refused the refresh token. Before the connection is declared dead the record is read once more:

@@ -200,6 +200,7 @@ fn list_name(account: &AccountId, filter: &ExecutionFilter) -> String {
     let mut filter = filter.clone();
     filter.statuses.sort_by_key(|status| status.as_str());
     filter.statuses.dedup();
+    // Texts and numbers only: this cannot fail.
     let text = serde_json::to_string(&(account, &filter)).unwrap_or_default();
     let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, text.as_bytes());
     URL_SAFE_NO_PAD.encode(&digest.as_ref()[..12])

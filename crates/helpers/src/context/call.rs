@@ -206,7 +206,8 @@ fn record(answer: &Answer) -> Value {
     json!({ "status": answer.status, "body": STANDARD.encode(&answer.body) })
 }
 
-/// The answer that the journal kept; a dry run has none and counts as an empty success.
+/// The answer that the journal kept; a dry run has none and counts as an empty success. So does one that cannot be
+/// read: the call was made and must not be made again.
 fn replay(recorded: &Value) -> Answer {
     let status = recorded["status"]
         .as_u64()

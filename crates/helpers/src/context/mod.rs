@@ -198,13 +198,16 @@ impl<'a> Context<'a> {
 
     /// A value that an earlier delivery of this run remembered under this name.
     pub fn recall<T: serde::de::DeserializeOwned>(&self, name: &str) -> Option<T> {
-        serde_json::from_value(self.journal.remembered(name)?.clone()).ok()
+        serde_json::from_value(self.journal.remembered(name)?.clone())
+            .inspect_err(|error| tracing::warn!(name, %error, "a remembered value cannot be read and is made again"))
+            .ok()
     }
 
     /// Remembers a value that the run must not compute again; it is written down before the next step is sent.
     pub fn remember(&mut self, name: &str, value: &impl serde::Serialize) {
-        if let Ok(value) = serde_json::to_value(value) {
-            self.journal.remember(name, value);
+        match serde_json::to_value(value) {
+            Ok(value) => self.journal.remember(name, value),
+            Err(error) => tracing::error!(name, %error, "a value cannot be remembered"),
         }
     }
 

@@ -74,11 +74,15 @@ impl Context<'_> {
             return Ok(configured.to_owned());
         }
         self.crm()?;
-        let Ok(tags) = self.tags().await else {
-            self.warn(format!(
-                "The tag list could not be read; \"{configured}\" is used as it is"
-            ));
-            return Ok(configured.to_owned());
+        let tags = match self.tags().await {
+            Ok(tags) => tags,
+            Err(error) => {
+                tracing::warn!(%error, "the tag list could not be read");
+                self.warn(format!(
+                    "The tag list could not be read; \"{configured}\" is used as it is"
+                ));
+                return Ok(configured.to_owned());
+            }
         };
         let by_id = tags.iter().find(|tag| tag.id == configured);
         let by_name = || tags.iter().find(|tag| same_name(&tag.name, configured));

@@ -172,6 +172,7 @@ pub(super) fn md5_of_attributes<'a>(
                 context.consume(text);
             }
             (None, binary) => {
+                // A message is only taken with binary values that can be decoded.
                 let bytes = STANDARD
                     .decode(binary.as_deref().unwrap_or_default())
                     .unwrap_or_default();

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use chrono::TimeDelta;
-use mfh_types::{AccountId, ApiKey, ApiKeyId, ApiKeyStatus, Timestamp, UserId};
+use mfh_types::{AccountId, AccountStatus, ApiKey, ApiKeyId, ApiKeySecret, ApiKeyStatus, Timestamp, UserId};
 
 use crate::counters::{Counter, create_counted, delete_counted};
 use crate::expression::Update;
@@ -22,6 +22,23 @@ pub enum Revocation {
     AlreadyRevoked,
     /// The account has no such key.
     Missing,
+}
+
+/// Why a presented key does not count.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum KeyFault {
+    /// Nothing that could be a key was presented.
+    #[error("no key")]
+    NoKey,
+    /// No such key was ever made.
+    #[error("unknown key")]
+    Unknown,
+    /// It was revoked, or its time is over.
+    #[error("revoked or expired key")]
+    Ended,
+    /// Its account does not work.
+    #[error("account not active")]
+    AccountInactive,
 }
 
 /// API keys.
@@ -84,6 +101,33 @@ impl<'a> ApiKeys<'a> {
         }
         tokio::time::sleep(INDEX_LAG).await;
         self.by_hash(hash).await
+    }
+
+    /// The presented key, when it counts: it exists, is neither revoked nor expired, and its account is active. Its use is
+    /// noted.
+    ///
+    /// # Errors
+    /// A table cannot be read: that is no verdict on the key.
+    pub async fn identify(&self, presented: &str, now: Timestamp) -> Result<Result<ApiKey, KeyFault>, DatabaseError> {
+        let Some(secret) = ApiKeySecret::parse(presented) else {
+            return Ok(Err(KeyFault::NoKey));
+        };
+        let Some(key) = self.by_hash_patiently(&secret.hash()).await? else {
+            return Ok(Err(KeyFault::Unknown));
+        };
+        if !key.is_usable(now) {
+            return Ok(Err(KeyFault::Ended));
+        }
+        let account = self.0.accounts().get(&key.account_id).await?;
+        if !account.is_some_and(|account| account.status == AccountStatus::Active) {
+            return Ok(Err(KeyFault::AccountInactive));
+        }
+        // When a key was last used is a convenience: failing to note it refuses nobody. It is noted before the answer,
+        // since Lambda freezes the process after it.
+        if let Err(error) = self.touch(&key, now).await {
+            tracing::warn!(%error, "the use of an API key was not noted");
+        }
+        Ok(Ok(key))
     }
 
     /// Revokes a key for good and counts it off, once.

@@ -19,6 +19,8 @@ mod retry;
 #[cfg(feature = "schema")]
 pub mod schema;
 mod table;
+#[cfg(feature = "testing")]
+pub mod testing;
 mod transaction;
 mod user_accounts;
 mod users;
@@ -27,7 +29,7 @@ use aws_sdk_dynamodb::Client;
 use mfh_aws::Tables;
 
 pub use accounts::Accounts;
-pub use api_keys::{ApiKeys, Revocation};
+pub use api_keys::{ApiKeys, KeyFault, Revocation};
 pub use auths::{Auths, NewSecrets, StoredSecrets};
 pub use connections::{Connecting, ConnectionChange, Connections, NewConnection, Renaming};
 pub use counters::Creation;

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::fmt::Write as _;
 
 use aws_sdk_dynamodb::Client;
-use aws_sdk_dynamodb::error::SdkError;
+use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
 use aws_sdk_dynamodb::types::{
     AttributeValue, Delete, KeysAndAttributes, Put, ReturnValue, ReturnValuesOnConditionCheckFailure,
@@ -161,13 +161,7 @@ impl<'a> Table<'a> {
                 .await;
             match answer {
                 Ok(_) => Ok(true),
-                Err(error)
-                    if error
-                        .as_service_error()
-                        .is_some_and(|e| e.is_conditional_check_failed_exception()) =>
-                {
-                    Ok(false)
-                }
+                Err(error) if is_refusal(&error) => Ok(false),
                 Err(error) => Err(DatabaseError::of_call(self.name, &error)),
             }
         })
@@ -241,13 +235,7 @@ impl<'a> Table<'a> {
                 .await;
             match answer {
                 Ok(answer) => Ok(answer.attributes),
-                Err(error)
-                    if error
-                        .as_service_error()
-                        .is_some_and(|e| e.is_conditional_check_failed_exception()) =>
-                {
-                    Ok(None)
-                }
+                Err(error) if is_refusal(&error) => Ok(None),
                 Err(error) => Err(DatabaseError::of_call(self.name, &error)),
             }
         })
@@ -428,4 +416,9 @@ pub(crate) fn text<'i>(item: &'i Item, attribute: &str) -> Option<&'i str> {
 /// The whole number of an attribute, if it is one.
 pub(crate) fn number(item: &Item, attribute: &str) -> Option<i64> {
     item.get(attribute)?.as_n().ok()?.parse().ok()
+}
+
+/// Whether the condition of a write did not hold.
+fn is_refusal(error: &impl ProvideErrorMetadata) -> bool {
+    error.code() == Some("ConditionalCheckFailedException")
 }

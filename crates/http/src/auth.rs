@@ -8,8 +8,8 @@ use axum::extract::{FromRef, FromRequestParts};
 use http::StatusCode;
 use http::request::Parts;
 use mfh_types::{
-    Account, AccountId, AccountStatus, ApiKeyId, ApiKeyPermission, ApiKeySecret, Permission, Permissions, Role, Secret,
-    Timestamp, User, UserAccount, UserId, UserStatus,
+    Account, AccountId, ApiKeyId, ApiKeyPermission, Permission, Permissions, Role, Secret, Timestamp, User,
+    UserAccount, UserId, UserStatus,
 };
 
 use crate::account::standing;
@@ -239,26 +239,20 @@ impl KeyHolder {
     /// # Errors
     /// 401 for a key that does not count, 503 when the tables cannot be read.
     pub async fn authenticate(core: &Core, presented: &str) -> Result<Self, ApiError> {
-        let refused = || {
-            ApiError::new(
-                StatusCode::UNAUTHORIZED,
-                ErrorCode::Unauthenticated,
-                "The API key is not valid; send an active key in the x-api-key header",
-            )
-        };
-        let secret = ApiKeySecret::parse(presented).ok_or_else(refused)?;
-        let keys = core.database.api_keys();
-        let key = keys.by_hash_patiently(&secret.hash()).await?;
         let now = Timestamp::now(&*core.clock);
-        let key = key.filter(|key| key.is_usable(now)).ok_or_else(refused)?;
-        let account = core.database.accounts().get(&key.account_id).await?;
-        if !account.is_some_and(|account| account.status == AccountStatus::Active) {
-            return Err(refused());
-        }
-        // When a key was last used is a convenience; failing to note it refuses nobody.
-        if let Err(error) = keys.touch(&key, now).await {
-            tracing::warn!(%error, "the use of an API key was not noted");
-        }
+        let key = core
+            .database
+            .api_keys()
+            .identify(presented, now)
+            .await?
+            .map_err(|reason| {
+                tracing::info!(%reason, "an API key was refused");
+                ApiError::new(
+                    StatusCode::UNAUTHORIZED,
+                    ErrorCode::Unauthenticated,
+                    "The API key is not valid; send an active key in the x-api-key header",
+                )
+            })?;
         Ok(Self {
             account_id: key.account_id,
             key_id: key.key_id,
@@ -274,6 +268,7 @@ impl KeyHolder {
         Some(Self {
             account_id: AccountId::parse(text("accountId")?).ok()?,
             key_id: ApiKeyId::parse(text("apiKeyId")?).ok()?,
+            // A permission of a later version that is unknown here permits nothing.
             permissions: names
                 .split(',')
                 .filter_map(|name| serde_json::from_value(name.trim().into()).ok())

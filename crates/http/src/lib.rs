@@ -17,6 +17,8 @@ mod keys;
 pub mod lambda;
 mod middleware;
 pub mod openapi;
+#[cfg(feature = "testing")]
+pub mod testing;
 
 pub use account::Standing;
 pub use auth::{

@@ -8,18 +8,16 @@ use axum::body::Body;
 use axum::extract::DefaultBodyLimit;
 use axum::routing::{get, post};
 use http::{Method, Request, StatusCode};
-use http_body_util::BodyExt;
-use lambda_http::request::RequestContext;
 use mfh_aws::{Stage, Tables};
 use mfh_database::Database;
+use mfh_http::testing::{self, Answer};
 use mfh_http::{
-    ApiError, BODY_LIMIT, ClientIp, Config, Core, FixedKeys, Json, JwtVerifier, KeyHolder, ManageHelpers, May, NoData,
-    Path, Query, Reply, RequestId, SignedIn, created, done, finish, ok,
+    ApiError, BODY_LIMIT, ClientIp, Core, Json, KeyHolder, ManageHelpers, May, NoData, Path, Query, Reply, RequestId,
+    SignedIn, created, done, finish, ok,
 };
-use mfh_types::{HelperId, SystemClock, SystemRandom};
+use mfh_types::{HelperId, SystemClock};
 use serde::Deserialize;
 use serde_json::{Value, json};
-use tower::ServiceExt;
 
 #[derive(Debug, Deserialize)]
 struct Note {
@@ -35,20 +33,9 @@ struct Page {
 
 fn core() -> Arc<Core> {
     let config = aws_sdk_dynamodb::Config::builder().behavior_version_latest().build();
-    let clock = Arc::new(SystemClock);
-    let stage = Stage::new("test");
-    let keys = Arc::new(FixedKeys(serde_json::from_value(json!({"keys": []})).unwrap()));
-    Arc::new(Core {
-        database: Database::new(
-            aws_sdk_dynamodb::Client::from_conf(config),
-            Tables::by_convention(&stage),
-        ),
-        verifier: JwtVerifier::new("issuer", "client", keys, clock.clone()),
-        clock,
-        random: Arc::new(SystemRandom),
-        stage,
-        config: Config::from_env(),
-    })
+    let client = aws_sdk_dynamodb::Client::from_conf(config);
+    let tables = Tables::by_convention(&Stage::new("test"));
+    Arc::new(testing::core(Database::new(client, tables), Arc::new(SystemClock)))
 }
 
 fn app() -> Router {
@@ -89,21 +76,8 @@ async fn panics() -> Reply<NoData> {
     panic!("on purpose")
 }
 
-struct Answer {
-    status: StatusCode,
-    headers: http::HeaderMap,
-    body: Value,
-}
-
 async fn send(request: Request<Body>) -> Answer {
-    let response = app().oneshot(request).await.unwrap();
-    let (parts, body) = response.into_parts();
-    let bytes = body.collect().await.unwrap().to_bytes();
-    Answer {
-        status: parts.status,
-        headers: parts.headers,
-        body: serde_json::from_slice(&bytes).unwrap_or(Value::Null),
-    }
+    Answer::of(&app(), request).await
 }
 
 fn request(method: Method, path: &str, body: impl Into<Body>) -> Request<Body> {
@@ -270,16 +244,7 @@ async fn strangers_are_sent_away() {
 }
 
 fn through_gateway(path: &str, claims: &Value) -> Request<Body> {
-    let context = json!({
-        "accountId": "1", "requestId": "gw-1", "stage": "$default", "timeEpoch": 0,
-        "authorizer": {"jwt": {"claims": claims, "scopes": null}},
-        "http": {"method": "GET", "path": path, "protocol": "HTTP/1.1", "sourceIp": "203.0.113.9",
-            "userAgent": "test"}
-    });
-    let context: RequestContext = serde_json::from_value(context).unwrap();
-    let mut request = request(Method::GET, path, "");
-    request.extensions_mut().insert(context);
-    request
+    testing::through_gateway(request(Method::GET, path, ""), claims)
 }
 
 #[tokio::test]
@@ -287,7 +252,7 @@ async fn an_id_token_that_the_gateway_let_pass_is_refused() {
     let claims = json!({"sub": "sub-1", "token_use": "id"});
     let answer = send(through_gateway("/me", &claims)).await;
     assert_eq!(error_code(&answer, StatusCode::UNAUTHORIZED), "UNAUTHENTICATED");
-    assert_eq!(answer.headers["x-request-id"], "gw-1");
+    assert_eq!(answer.headers["x-request-id"], "gateway-1");
 }
 
 #[tokio::test]

@@ -3,16 +3,14 @@
 
 use std::sync::Arc;
 
-use aws_credential_types::Credentials;
 use aws_sdk_dynamodb::Client;
-use aws_sdk_dynamodb::config::{BehaviorVersion, Region};
 use aws_sdk_dynamodb::types::AttributeValue;
 use chrono::Duration;
 use mfh_api_key_authorizer::{Decision, Request, authorize};
 use mfh_aws::{Stage, Tables};
-use mfh_database::{Database, DatabaseError, schema};
+use mfh_database::testing::{InMemory, client, record};
+use mfh_database::{Database, DatabaseError};
 use mfh_types::{AccountId, ApiKey, ApiKeyId, ApiKeySecret, ManualClock, SystemRandom, UserId};
-use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
@@ -26,31 +24,14 @@ struct World {
     secret: ApiKeySecret,
 }
 
-fn record<T: DeserializeOwned>(value: Value) -> T {
-    serde_json::from_value(value).unwrap()
-}
-
-fn client(address: &str) -> Client {
-    let config = aws_sdk_dynamodb::Config::builder()
-        .behavior_version(BehaviorVersion::latest())
-        .region(Region::from_static("us-west-2"))
-        .credentials_provider(Credentials::from_keys("local", "local", None))
-        .endpoint_url(address)
-        .build();
-    Client::from_conf(config)
-}
-
 impl World {
     /// The account `a` with one key, which expires a day later.
     async fn new() -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let client = client(&format!("http://{}", listener.local_addr().unwrap()));
-        let engine = dynoxide::Database::memory().unwrap();
-        tokio::spawn(dynoxide::server::serve_on(listener, engine));
-        let stage = Stage::new("test");
-        schema::create_missing(&client, &stage).await.unwrap();
-        let tables = Tables::by_convention(&stage);
-        let database = Database::new(client.clone(), tables.clone());
+        let InMemory {
+            database,
+            client,
+            tables,
+        } = InMemory::start().await;
         let account = json!({
             "account_id": "account:a", "owner_user_id": "user:a", "created_by_user_id": "user:a", "name": "a",
             "status": "active", "usage": {}, "created_at": START, "updated_at": START,

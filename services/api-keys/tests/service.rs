@@ -1,146 +1,45 @@
 //! The routes of the service over tables that enforce DynamoDB's conditions and transactions.
 #![allow(clippy::unwrap_used, reason = "tests")]
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use aws_credential_types::Credentials;
-use aws_sdk_dynamodb::Client;
-use aws_sdk_dynamodb::config::{BehaviorVersion, Region};
 use axum::Router;
-use axum::body::Body;
 use chrono::Duration;
-use http::{Method, Request, StatusCode};
-use http_body_util::BodyExt;
-use lambda_http::request::RequestContext;
+use http::Method;
 use mfh_api_keys::State;
-use mfh_aws::{Stage, Tables};
-use mfh_database::{Database, schema};
-use mfh_http::{Config, Core, FixedKeys, JwtVerifier, finish, openapi};
-use mfh_types::{Account, AccountId, ApiKeySecret, ManualClock, Plan, SystemRandom};
-use serde::de::DeserializeOwned;
+use mfh_database::testing::{InMemory, register};
+use mfh_http::Core;
+use mfh_http::testing::{self, Answer, signed_in};
+use mfh_types::{AccountId, ApiKeySecret, ManualClock, Plan};
 use serde_json::{Value, json};
-use serde_yaml_ng::Value as Yaml;
-use tokio::net::TcpListener;
-use tower::ServiceExt;
 
 const START: &str = "2026-03-10T00:00:00Z";
 
 struct App {
-    router: Router,
+    service: Router,
     core: Arc<Core>,
     clock: Arc<ManualClock>,
-}
-
-struct Answer {
-    status: StatusCode,
-    body: Value,
-}
-
-impl Answer {
-    #[track_caller]
-    fn data(&self, status: u16) -> &Value {
-        assert_eq!(self.status.as_u16(), status, "{}", self.body);
-        &self.body["data"]
-    }
-
-    #[track_caller]
-    fn is_error(&self, status: u16, code: &str) {
-        assert_eq!(self.status.as_u16(), status, "{}", self.body);
-        assert_eq!(self.body["code"], code, "{}", self.body);
-    }
-}
-
-fn record<T: DeserializeOwned>(value: Value) -> T {
-    serde_json::from_value(value).unwrap()
-}
-
-async fn dynamodb() -> Client {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let address = format!("http://{}", listener.local_addr().unwrap());
-    let engine = dynoxide::Database::memory().unwrap();
-    tokio::spawn(dynoxide::server::serve_on(listener, engine));
-    let config = aws_sdk_dynamodb::Config::builder()
-        .behavior_version(BehaviorVersion::latest())
-        .region(Region::from_static("us-west-2"))
-        .credentials_provider(Credentials::from_keys("local", "local", None))
-        .endpoint_url(address)
-        .build();
-    Client::from_conf(config)
 }
 
 impl App {
     /// Owners `a` and `b`, each of an account of their own, and `v`, a viewer in one more.
     async fn new() -> Self {
-        let client = dynamodb().await;
-        let stage = Stage::new("test");
-        schema::create_missing(&client, &stage).await.unwrap();
+        let database = InMemory::start().await.database;
         let clock = Arc::new(ManualClock::at(START.parse().unwrap()));
-        let no_keys = Arc::new(FixedKeys(record(json!({"keys": []}))));
-        let core = Arc::new(Core {
-            database: Database::new(client, Tables::by_convention(&stage)),
-            verifier: JwtVerifier::new("issuer", "client", no_keys, clock.clone()),
-            clock: clock.clone(),
-            random: Arc::new(SystemRandom),
-            stage,
-            config: Config {
-                version: "test".to_owned(),
-                app_url: "https://app.test".to_owned(),
-            },
-        });
-        let (router, _) = openapi::split(mfh_api_keys::router(State::new(core.clone())), "api-keys");
-        let app = Self {
-            router: finish(router),
+        let core = Arc::new(testing::core(database, clock.clone()));
+        for (tenant, role) in [("a", "Owner"), ("b", "Owner"), ("v", "viewer")] {
+            register(&core.database, tenant, role, Plan::Start, START).await;
+        }
+        Self {
+            service: testing::served(mfh_api_keys::router(State::new(core.clone()))),
             core,
             clock,
-        };
-        for (tenant, role) in [("a", "Owner"), ("b", "Owner"), ("v", "viewer")] {
-            app.add_tenant(tenant, role).await;
         }
-        app
-    }
-
-    async fn add_tenant(&self, tenant: &str, role: &str) {
-        let user = record(json!({
-            "user_id": tenant, "cognito_user_id": tenant, "email": format!("{tenant}@example.com"), "name": tenant,
-            "current_account_id": tenant, "created_at": START, "updated_at": START,
-        }));
-        let account = Account {
-            settings: Plan::Start.into(),
-            plan: Plan::Start,
-            ..record(json!({
-                "account_id": tenant, "owner_user_id": tenant, "created_by_user_id": tenant, "name": tenant,
-                "created_at": START, "updated_at": START,
-            }))
-        };
-        let membership = record(json!({
-            "user_id": tenant, "account_id": tenant, "role": role, "status": "Active",
-            "linked_at": START, "updated_at": START,
-        }));
-        let users = self.core.database.users();
-        users.register(&user, &account, &membership).await.unwrap();
     }
 
     /// A request of a tenant's user, as it comes through the gateway.
     async fn call(&self, tenant: &str, method: Method, path: &str, body: Value) -> Answer {
-        let context: RequestContext = record(json!({
-            "accountId": "1", "requestId": "gateway-1", "stage": "$default", "timeEpoch": 0,
-            "authorizer": {"jwt": {"claims": {"sub": tenant, "token_use": "access"}, "scopes": null}},
-            "http": {"method": method.as_str(), "path": path, "protocol": "HTTP/1.1", "sourceIp": "203.0.113.9",
-                "userAgent": "test"},
-        }));
-        let body = match body {
-            Value::Null => Body::empty(),
-            body => Body::from(body.to_string()),
-        };
-        let request = Request::builder().method(method).uri(path).extension(context);
-        let response = self.router.clone().oneshot(request.body(body).unwrap()).await.unwrap();
-        let (parts, body) = response.into_parts();
-        let bytes = body.collect().await.unwrap().to_bytes();
-        Answer {
-            status: parts.status,
-            body: serde_json::from_slice(&bytes).unwrap(),
-        }
+        Answer::of(&self.service, signed_in(tenant, method, path, body)).await
     }
 
     async fn create(&self, tenant: &str, body: Value) -> Answer {
@@ -278,25 +177,6 @@ async fn wrong_values_are_named() {
 #[tokio::test]
 async fn every_route_is_deployed_with_its_authorizer() {
     let app = App::new().await;
-    let (_, api) = openapi::split(mfh_api_keys::router(State::new(app.core.clone())), "api-keys");
-    let api = serde_json::to_value(api).unwrap();
-    let mut in_code = BTreeMap::new();
-    for (path, operations) in api["paths"].as_object().unwrap() {
-        for (method, operation) in operations.as_object().unwrap() {
-            let is_bearer = operation["security"][0]["bearer"].is_array();
-            in_code.insert((method.to_uppercase(), path.clone()), is_bearer);
-        }
-    }
-    let file: Yaml = serde_yaml_ng::from_str(include_str!("../serverless.yml")).unwrap();
-    let events = file["functions"]["api"]["events"].as_sequence().unwrap();
-    let text = |value: &Yaml| value.as_str().unwrap().to_owned();
-    let deployed: BTreeMap<_, _> = events
-        .iter()
-        .map(|event| &event["httpApi"])
-        .map(|event| {
-            let is_bearer = event.get("authorizer").is_some_and(|who| who["type"] == "jwt");
-            ((text(&event["method"]), text(&event["path"])), is_bearer)
-        })
-        .collect();
-    assert_eq!(in_code, deployed);
+    let description = testing::description(mfh_api_keys::router(State::new(app.core.clone())));
+    testing::assert_deployed(&description, include_str!("../serverless.yml"), &["/api-keys/health"]);
 }

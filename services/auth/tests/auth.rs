@@ -4,14 +4,13 @@
 use std::sync::Arc;
 
 use axum::Router;
-use axum::body::Body;
 use chrono::{DateTime, Duration};
-use http::{Method, Request, StatusCode};
-use http_body_util::BodyExt;
+use http::{Method, StatusCode};
 use mfh_auth::{AuthState, Limits, UserPool};
 use mfh_aws::{Clients, Stage, Tables};
 use mfh_database::{Database, schema};
-use mfh_http::{Config, Core, FixedKeys, JwtVerifier, finish, openapi};
+use mfh_http::testing::{self, Answer};
+use mfh_http::{Core, FixedKeys, JwtVerifier};
 use mfh_local::aws::cognito::{self, DEFAULT_CLIENT_ID, DEFAULT_POOL_ID};
 use mfh_local::aws::dynamodb::DynamoDb;
 use mfh_local::aws::http_client::sdk_config;
@@ -19,40 +18,18 @@ use mfh_local::aws::{Endpoint, Service};
 use mfh_types::{ManualClock, SystemRandom, Timestamp, UserId};
 use serde_json::{Value, json};
 use tempfile::TempDir;
-use tower::ServiceExt;
 
 const EMAIL: &str = "ann@example.com";
 const PASSWORD: &str = "Secret-free1";
 const OTHER_PASSWORD: &str = "Another1word";
 
 struct App {
-    router: Router,
+    service: Router,
     core: Arc<Core>,
     pool: Arc<cognito::UserPool>,
     clients: Clients,
     clock: Arc<ManualClock>,
     _folder: TempDir,
-}
-
-struct Answer {
-    status: StatusCode,
-    retry_after: Option<u64>,
-    body: Value,
-}
-
-impl Answer {
-    /// The data of a success.
-    #[track_caller]
-    fn data(&self) -> &Value {
-        assert_eq!(self.status, StatusCode::OK, "{}", self.body);
-        &self.body["data"]
-    }
-
-    #[track_caller]
-    fn is_error(&self, status: u16, code: &str) {
-        assert_eq!(self.status.as_u16(), status, "{}", self.body);
-        assert_eq!(self.body["code"], json!(code), "{}", self.body);
-    }
 }
 
 impl App {
@@ -82,22 +59,18 @@ impl App {
         let stage = Stage::new("test");
         schema::create_missing(clients.dynamodb(), &stage).await.unwrap();
         let keys = FixedKeys(serde_json::from_value(pool.jwks()).unwrap());
+        let database = Database::new(clients.dynamodb().clone(), Tables::by_convention(&stage));
         let core = Arc::new(Core {
-            database: Database::new(clients.dynamodb().clone(), Tables::by_convention(&stage)),
             verifier: JwtVerifier::new(pool.issuer(), DEFAULT_CLIENT_ID, Arc::new(keys), clock.clone()),
-            clock: clock.clone(),
-            random: Arc::new(SystemRandom),
-            stage,
-            config: Config::from_env(),
+            ..testing::core(database, clock.clone())
         });
         let state = AuthState {
             core: core.clone(),
             pool: UserPool::new(clients.cognito().clone(), DEFAULT_POOL_ID, DEFAULT_CLIENT_ID),
             limits,
         };
-        let (router, _) = openapi::split(mfh_auth::router(state), "auth");
         Self {
-            router: finish(router),
+            service: testing::served(mfh_auth::router(state)),
             core,
             pool,
             clients,
@@ -107,26 +80,12 @@ impl App {
     }
 
     async fn call(&self, method: Method, path: &str, token: Option<&str>, body: Value) -> Answer {
-        let mut request = Request::builder().method(method).uri(path);
+        let mut request = testing::request(method, path, body);
         if let Some(token) = token {
-            request = request.header("authorization", format!("Bearer {token}"));
+            let bearer = format!("Bearer {token}").parse().unwrap();
+            request.headers_mut().insert("authorization", bearer);
         }
-        let body = match body {
-            Value::Null => Body::empty(),
-            body => Body::from(body.to_string()),
-        };
-        let request = request.body(body).unwrap();
-        let response = self.router.clone().oneshot(request).await.unwrap();
-        let (parts, body) = response.into_parts();
-        let bytes = body.collect().await.unwrap().to_bytes();
-        Answer {
-            status: parts.status,
-            retry_after: parts
-                .headers
-                .get("retry-after")
-                .map(|value| value.to_str().unwrap().parse().unwrap()),
-            body: serde_json::from_slice(&bytes).unwrap_or(Value::Null),
-        }
+        Answer::of(&self.service, request).await
     }
 
     async fn post(&self, path: &str, body: Value) -> Answer {
@@ -135,12 +94,26 @@ impl App {
 
     async fn register(&self) -> Value {
         let answer = self.post("/auth/register", newcomer()).await;
-        answer.data().clone()
+        answer.data(200).clone()
     }
 
     async fn login(&self, password: &str) -> Answer {
         let body = json!({"email": EMAIL, "password": password});
         self.post("/auth/login", body).await
+    }
+
+    /// Puts the user back into the state in which an invitation with a temporary password leaves it.
+    async fn invite(&self) {
+        self.clients
+            .cognito()
+            .admin_set_user_password()
+            .user_pool_id(DEFAULT_POOL_ID)
+            .username(EMAIL)
+            .password("Temporary1")
+            .permanent(false)
+            .send()
+            .await
+            .unwrap();
     }
 
     async fn get(&self, path: &str, token: &str) -> Answer {
@@ -173,7 +146,7 @@ async fn registration_opens_an_account_and_signs_in() {
     assert_eq!(session["account"]["usage"]["monthly_executions"], json!(0));
 
     let status = app.get("/auth/status", text(&session, "token")).await;
-    let status = status.data();
+    let status = status.data(200);
     assert_eq!(status["user_id"], session["user"]["user_id"]);
     assert_eq!(status["account_context"]["role"], json!("Owner"));
     assert_eq!(
@@ -208,7 +181,7 @@ async fn an_address_registers_once_in_any_case() {
     again["email"] = json!("ANN@example.com");
     let answer = app.post("/auth/register", again).await;
     answer.is_error(409, "EMAIL_EXISTS");
-    app.login(PASSWORD).await.data();
+    app.login(PASSWORD).await.data(200);
 }
 
 #[tokio::test]
@@ -258,17 +231,17 @@ async fn a_user_without_records_gets_them_at_sign_in() {
         .unwrap();
     let token = text(&session, "token");
     app.get("/auth/status", token).await.is_error(403, "FORBIDDEN");
-    let session = app.login(PASSWORD).await.data().clone();
+    let session = app.login(PASSWORD).await.data(200).clone();
     assert_eq!(session["user"]["name"], json!("Ann"));
     assert_eq!(session["user"]["phone_number"], json!("+15551234567"));
-    app.get("/auth/status", token).await.data();
+    app.get("/auth/status", token).await.data(200);
 }
 
 #[tokio::test]
 async fn a_sign_in_is_noted_and_a_wrong_one_says_little() {
     let app = App::new().await;
     app.register().await;
-    let session = app.login(PASSWORD).await.data().clone();
+    let session = app.login(PASSWORD).await.data(200).clone();
     assert_eq!(session["user"]["last_login_at"], json!("2027-01-15T08:00:00Z"));
     let wrong = app.login("Wrong-one1").await;
     wrong.is_error(401, "INVALID_CREDENTIALS");
@@ -284,12 +257,12 @@ async fn a_session_is_refreshed_until_it_is_signed_out() {
     let session = app.register().await;
     let refresh = json!({"refresh_token": session["refresh_token"]});
     let fresh = app.post("/auth/refresh", refresh.clone()).await;
-    let token = text(fresh.data(), "token").to_owned();
-    app.get("/auth/status", &token).await.data();
+    let token = text(fresh.data(200), "token").to_owned();
+    app.get("/auth/status", &token).await.data(200);
 
     let out = async || app.call(Method::POST, "/auth/logout", Some(&token), Value::Null).await;
-    assert_eq!(out().await.data()["user_id"], session["user"]["user_id"]);
-    out().await.data();
+    assert_eq!(out().await.data(200)["user_id"], session["user"]["user_id"]);
+    out().await.data(200);
     let over = app.post("/auth/refresh", refresh).await;
     over.is_error(401, "INVALID_CREDENTIALS");
     let forged = json!({"refresh_token": "nothing"});
@@ -322,12 +295,12 @@ async fn a_changed_password_ends_other_sessions() {
     change(PASSWORD, "weak").await.is_error(400, "VALIDATION_FAILED");
 
     let changed = change(PASSWORD, OTHER_PASSWORD).await;
-    let kept = json!({"refresh_token": changed.data()["refresh_token"]});
-    app.post("/auth/refresh", kept).await.data();
+    let kept = json!({"refresh_token": changed.data(200)["refresh_token"]});
+    app.post("/auth/refresh", kept).await.data(200);
     let old = json!({"refresh_token": session["refresh_token"]});
     assert_eq!(app.post("/auth/refresh", old).await.status, StatusCode::UNAUTHORIZED);
     app.login(PASSWORD).await.is_error(401, "INVALID_CREDENTIALS");
-    app.login(OTHER_PASSWORD).await.data();
+    app.login(OTHER_PASSWORD).await.data(200);
 }
 
 #[tokio::test]
@@ -353,24 +326,14 @@ async fn a_forgotten_password_is_replaced_by_its_code() {
 
     let old = json!({"refresh_token": session["refresh_token"]});
     assert_eq!(app.post("/auth/refresh", old).await.status, StatusCode::UNAUTHORIZED);
-    app.login(OTHER_PASSWORD).await.data();
+    app.login(OTHER_PASSWORD).await.data(200);
 }
 
 #[tokio::test]
 async fn an_invited_user_chooses_a_password_at_the_first_sign_in() {
     let app = App::new().await;
     app.register().await;
-    // Puts the user back into the state in which an invitation with a temporary password leaves it.
-    app.clients
-        .cognito()
-        .admin_set_user_password()
-        .user_pool_id(DEFAULT_POOL_ID)
-        .username(EMAIL)
-        .password("Temporary1")
-        .permanent(false)
-        .send()
-        .await
-        .unwrap();
+    app.invite().await;
     let first = app.login("Temporary1").await;
     first.is_error(409, "NEW_PASSWORD_REQUIRED");
     let session = first.body["data"]["session"].clone();
@@ -379,8 +342,8 @@ async fn an_invited_user_chooses_a_password_at_the_first_sign_in() {
         app.post("/auth/new-password", body).await
     };
     answer(&json!("forged")).await.is_error(401, "INVALID_CREDENTIALS");
-    assert_eq!(answer(&session).await.data()["user"]["email"], json!(EMAIL));
-    app.login(OTHER_PASSWORD).await.data();
+    assert_eq!(answer(&session).await.data(200)["user"]["email"], json!(EMAIL));
+    app.login(OTHER_PASSWORD).await.data(200);
 
     let code = json!({"email": EMAIL, "session": session, "code": "123456"});
     let answer = app.post("/auth/mfa", code).await;
@@ -391,21 +354,12 @@ async fn an_invited_user_chooses_a_password_at_the_first_sign_in() {
 async fn an_invited_user_may_also_ask_for_a_code() {
     let app = App::new().await;
     app.register().await;
-    app.clients
-        .cognito()
-        .admin_set_user_password()
-        .user_pool_id(DEFAULT_POOL_ID)
-        .username(EMAIL)
-        .password("Temporary1")
-        .permanent(false)
-        .send()
-        .await
-        .unwrap();
+    app.invite().await;
     app.post("/auth/forgot-password", json!({"email": EMAIL})).await;
     let code = app.pool.last_code(EMAIL).unwrap();
     let body = json!({"email": EMAIL, "code": code.expose(), "new_password": OTHER_PASSWORD});
     assert_eq!(app.post("/auth/reset-password", body).await.status, StatusCode::OK);
-    app.login(OTHER_PASSWORD).await.data();
+    app.login(OTHER_PASSWORD).await.data(200);
 }
 
 #[tokio::test]
@@ -420,19 +374,19 @@ async fn a_profile_changes_field_by_field() {
     put(json!({"email": "nobody"})).await.is_error(400, "VALIDATION_FAILED");
 
     let saved = put(json!({"name": "Ann B", "email": "ANN@example.com"})).await;
-    assert_eq!(saved.data()["name"], json!("Ann B"));
-    assert_eq!(saved.data()["email"], json!(EMAIL));
-    assert!(saved.data().get("pending_email").is_none());
-    assert_eq!(saved.data()["company"], json!("Ann & Co"));
+    assert_eq!(saved.data(200)["name"], json!("Ann B"));
+    assert_eq!(saved.data(200)["email"], json!(EMAIL));
+    assert!(saved.data(200).get("pending_email").is_none());
+    assert_eq!(saved.data(200)["company"], json!("Ann & Co"));
 
     let saved = put(json!({"company": null, "email": "new@example.com"})).await;
-    assert!(saved.data().get("company").is_none());
-    assert_eq!(saved.data()["email"], json!(EMAIL));
-    assert_eq!(saved.data()["pending_email"], json!("new@example.com"));
+    assert!(saved.data(200).get("company").is_none());
+    assert_eq!(saved.data(200)["email"], json!(EMAIL));
+    assert_eq!(saved.data(200)["pending_email"], json!("new@example.com"));
 
     let mut bob = newcomer();
     bob["email"] = json!("bob@example.com");
-    app.post("/auth/register", bob).await.data();
+    app.post("/auth/register", bob).await.data(200);
     put(json!({"email": "bob@example.com"}))
         .await
         .is_error(409, "EMAIL_EXISTS");
@@ -444,13 +398,13 @@ async fn the_first_steps_are_done_by_patch_and_by_post() {
     for method in [Method::PATCH, Method::POST] {
         let mut person = newcomer();
         person["email"] = json!(format!("{method}@example.com"));
-        let session = app.post("/auth/register", person).await.data().clone();
+        let session = app.post("/auth/register", person).await.data(200).clone();
         let token = text(&session, "token");
         let path = "/auth/onboarding-complete";
         let done = app.call(method, path, Some(token), Value::Null).await;
-        assert_eq!(done.data()["onboarding_complete"], json!(true));
+        assert_eq!(done.data(200)["onboarding_complete"], json!(true));
         let status = app.get("/auth/status", token).await;
-        assert_eq!(status.data()["onboarding_complete"], json!(true));
+        assert_eq!(status.data(200)["onboarding_complete"], json!(true));
     }
 }
 
@@ -481,7 +435,7 @@ async fn a_dangling_account_is_repaired() {
     overwrite(&app, &tables.users, &key, "current_account_id", "account:gone").await;
     let status = app.get("/auth/status", text(&session, "token")).await;
     let account = &session["account"]["account_id"];
-    assert_eq!(&status.data()["current_account_id"], account);
+    assert_eq!(&status.data(200)["current_account_id"], account);
     let stored = app.core.database.users().get(&user_id).await.unwrap();
     let stored = stored.unwrap().current_account_id.unwrap();
     assert_eq!(&json!(stored), account);
@@ -499,15 +453,15 @@ async fn a_user_without_an_account_can_only_look_sign_out_and_change_the_passwor
     overwrite(&app, &tables.user_accounts, &key, "status", "suspended").await;
     let token = text(&session, "token");
     let status = app.get("/auth/status", token).await;
-    assert_eq!(status.data()["account"], Value::Null);
-    assert_eq!(status.data()["available_accounts"], json!([]));
+    assert_eq!(status.data(200)["account"], Value::Null);
+    assert_eq!(status.data(200)["available_accounts"], json!([]));
     let body = json!({"name": "Ann B"});
     let profile = app.call(Method::PUT, "/auth/profile", Some(token), body).await;
     profile.is_error(403, "NO_ACCOUNT");
     let body = json!({"current_password": PASSWORD, "new_password": OTHER_PASSWORD});
     let password = app.call(Method::PUT, "/auth/password", Some(token), body).await;
-    password.data();
-    let session = app.login(OTHER_PASSWORD).await.data().clone();
+    password.data(200);
+    let session = app.login(OTHER_PASSWORD).await.data(200).clone();
     assert_eq!(session["account"], Value::Null);
 }
 
@@ -519,7 +473,7 @@ async fn locked_users_and_accounts_are_refused() {
     let token = text(&session, "token");
     let key = [("account_id", text(&session["account"], "account_id"))];
     overwrite(&app, &tables.accounts, &key, "status", "suspended").await;
-    app.get("/auth/status", token).await.data();
+    app.get("/auth/status", token).await.data(200);
     let path = "/auth/onboarding-complete";
     let answer = app.call(Method::POST, path, Some(token), Value::Null).await;
     answer.is_error(403, "FORBIDDEN");
@@ -544,7 +498,7 @@ async fn an_unreachable_table_is_no_verdict() {
         .unwrap();
     let answer = app.get("/auth/status", text(&session, "token")).await;
     answer.is_error(503, "UNAVAILABLE");
-    assert_eq!(answer.retry_after, Some(2));
+    assert_eq!(answer.headers["retry-after"], "2");
     assert!(!answer.body.to_string().contains(&tables.users));
 }
 
@@ -559,10 +513,10 @@ async fn strangers_are_slowed_down_until_the_window_ends() {
     }
     let slowed = app.login(PASSWORD).await;
     slowed.is_error(429, "RATE_LIMITED");
-    let wait = i64::try_from(slowed.retry_after.unwrap()).unwrap();
+    let wait = slowed.headers["retry-after"].to_str().unwrap().parse().unwrap();
     assert!((1..=900).contains(&wait));
     app.clock.advance(Duration::seconds(wait));
-    app.login(PASSWORD).await.data();
+    app.login(PASSWORD).await.data(200);
 }
 
 #[tokio::test]
@@ -573,18 +527,15 @@ async fn what_the_description_says_about_access_is_true() {
         pool: UserPool::new(app.clients.cognito().clone(), DEFAULT_POOL_ID, DEFAULT_CLIENT_ID),
         limits: Limits::default(),
     };
-    let (_, api) = openapi::split(mfh_auth::router(state), "auth");
-    let api = serde_json::to_value(api).unwrap();
+    let description = testing::description(mfh_auth::router(state));
     let mut signed_in = 0;
-    for (path, operations) in api["paths"].as_object().unwrap() {
-        for (method, operation) in operations.as_object().unwrap() {
-            let method = Method::from_bytes(method.to_uppercase().as_bytes()).unwrap();
-            let answer = app.call(method, path, None, json!({})).await;
-            let needs_token = operation["security"][0].get("bearer").is_some();
-            let was_refused = answer.body["code"] == json!("UNAUTHENTICATED");
-            assert_eq!(needs_token, was_refused, "{path}: {}", answer.body);
-            signed_in += usize::from(needs_token);
-        }
+    for (method, path, operation) in testing::operations(&description) {
+        let method = Method::from_bytes(method.to_uppercase().as_bytes()).unwrap();
+        let answer = app.call(method, path, None, json!({})).await;
+        let needs_token = operation["security"][0].get("bearer").is_some();
+        let was_refused = answer.body["code"] == json!("UNAUTHENTICATED");
+        assert_eq!(needs_token, was_refused, "{path}: {}", answer.body);
+        signed_in += usize::from(needs_token);
     }
     assert_eq!(signed_in, 6);
 }
@@ -593,7 +544,7 @@ async fn what_the_description_says_about_access_is_true() {
 async fn health_needs_nobody() {
     let app = App::new().await;
     let answer = app.call(Method::GET, "/auth/health", None, Value::Null).await;
-    assert_eq!(answer.data()["service"], json!("mfh-auth"));
-    assert_eq!(answer.data()["stage"], json!("test"));
-    assert_eq!(answer.data()["timestamp"], json!(Timestamp::now(&*app.clock)));
+    assert_eq!(answer.data(200)["service"], json!("mfh-auth"));
+    assert_eq!(answer.data(200)["stage"], json!("test"));
+    assert_eq!(answer.data(200)["timestamp"], json!(Timestamp::now(&*app.clock)));
 }

@@ -177,7 +177,7 @@ async fn a_record_that_cannot_be_read_is_an_error_alone_and_left_out_of_a_list()
 async fn a_table_that_does_not_answer_is_unavailable() {
     let tested = Tested::start().await;
     let tables = mfh_aws::Tables {
-        accounts: "mfh-local-nowhere".to_owned(),
+        accounts: "mfh-test-nowhere".to_owned(),
         ..tested.tables.clone()
     };
     let database = mfh_database::Database::new(tested.client.clone(), tables);

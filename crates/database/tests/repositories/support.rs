@@ -2,20 +2,19 @@
 
 use std::collections::HashMap;
 
-use aws_credential_types::Credentials;
 use aws_sdk_dynamodb::Client;
-use aws_sdk_dynamodb::config::{BehaviorVersion, Region};
 use aws_sdk_dynamodb::types::AttributeValue;
 use chrono::DateTime;
-use mfh_aws::{Stage, Tables};
-use mfh_database::{Database, Registration, schema};
+use mfh_aws::Tables;
+use mfh_database::testing::InMemory;
+pub use mfh_database::testing::record;
+use mfh_database::{Database, Registration};
 use mfh_types::{
     Account, AccountId, ApiKey, ConnectionId, Execution, ExecutionId, Helper, HelperId, PlatformConnection,
     PlatformConnectionAuth, Timestamp, User, UserAccount, UserId,
 };
 use serde::de::DeserializeOwned;
-use serde_json::{Value, json};
-use tokio::net::TcpListener;
+use serde_json::json;
 
 /// The tables of one test.
 pub struct Tested {
@@ -35,28 +34,15 @@ pub fn id<T: DeserializeOwned>(text: &str) -> T {
     record(json!(text))
 }
 
-pub fn record<T: DeserializeOwned>(value: Value) -> T {
-    serde_json::from_value(value).unwrap()
-}
-
 impl Tested {
     pub async fn start() -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let address = format!("http://{}", listener.local_addr().unwrap());
-        let engine = dynoxide::Database::memory().unwrap();
-        tokio::spawn(dynoxide::server::serve_on(listener, engine));
-        let config = aws_sdk_dynamodb::Config::builder()
-            .behavior_version(BehaviorVersion::latest())
-            .region(Region::from_static("us-west-2"))
-            .credentials_provider(Credentials::from_keys("local", "local", None))
-            .endpoint_url(address)
-            .build();
-        let client = Client::from_conf(config);
-        let stage = Stage::new("local");
-        schema::create_missing(&client, &stage).await.unwrap();
-        let tables = Tables::by_convention(&stage);
+        let InMemory {
+            database,
+            client,
+            tables,
+        } = InMemory::start().await;
         Self {
-            database: Database::new(client.clone(), tables.clone()),
+            database,
             client,
             tables,
         }

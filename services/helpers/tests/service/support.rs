@@ -2,84 +2,36 @@
 
 use std::sync::Arc;
 
-use aws_credential_types::Credentials;
 use aws_sdk_dynamodb::Client;
-use aws_sdk_dynamodb::config::{BehaviorVersion, Region};
 use aws_sdk_dynamodb::types::AttributeValue;
 use axum::Router;
 use axum::body::Body;
-use http::{HeaderMap, Method, Request, StatusCode};
-use http_body_util::BodyExt;
-use lambda_http::request::RequestContext;
-use mfh_aws::{Stage, Tables};
-use mfh_database::{Creation, Database, Finish, schema};
+use http::{Method, Request};
+use mfh_aws::Tables;
+use mfh_database::testing::{InMemory, record, register};
+use mfh_database::{Creation, Finish};
 use mfh_helpers_service::State;
-use mfh_http::{Config, Core, FixedKeys, JwtVerifier, finish, openapi};
+use mfh_http::Core;
+use mfh_http::testing;
+pub use mfh_http::testing::{Answer, signed_in};
 use mfh_pipeline::BurstLimits;
 use mfh_types::{
     Account, AccountId, ApiKeySecret, ExecutionError, ExecutionId, ExecutionStatus, ManualClock, MeterState, Plan,
-    SeededRandom, SystemRandom, Timestamp,
+    SeededRandom, Timestamp,
 };
 use serde::Serialize;
-use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
-use tokio::net::TcpListener;
-use tower::ServiceExt;
 use utoipa_axum::router::OpenApiRouter;
 
 /// 2026-03-10T00:00:30Z: half a minute before the next burst window.
 const START: &str = "2026-03-10T00:00:30Z";
 
 pub struct App {
-    router: Router,
+    service: Router,
     pub core: Arc<Core>,
     pub clock: Arc<ManualClock>,
     client: Client,
     tables: Tables,
-}
-
-pub struct Answer {
-    pub status: StatusCode,
-    pub headers: HeaderMap,
-    pub body: Value,
-}
-
-impl Answer {
-    /// The data of an answer of this status.
-    #[track_caller]
-    pub fn data(&self, status: u16) -> &Value {
-        assert_eq!(self.status.as_u16(), status, "{}", self.body);
-        &self.body["data"]
-    }
-
-    #[track_caller]
-    pub fn is_error(&self, status: u16, code: &str) -> &Self {
-        assert_eq!(self.status.as_u16(), status, "{}", self.body);
-        assert_eq!(self.body["code"], code, "{}", self.body);
-        assert_eq!(self.body["success"], false);
-        self
-    }
-
-    /// The names of the wrong fields.
-    pub fn fields(&self) -> Vec<&str> {
-        let fields = self.body["fields"].as_array().into_iter().flatten();
-        fields.filter_map(|fault| fault["field"].as_str()).collect()
-    }
-
-    pub fn error(&self) -> &str {
-        self.body["error"].as_str().unwrap()
-    }
-
-    /// The error without what differs between any two requests.
-    pub fn anonymous(&self) -> (StatusCode, Value) {
-        let mut body = self.body.clone();
-        body.as_object_mut().unwrap().remove("request_id");
-        (self.status, body)
-    }
-}
-
-pub fn record<T: DeserializeOwned>(value: Value) -> T {
-    serde_json::from_value(value).unwrap()
 }
 
 /// A tenant's API key, the same in every run.
@@ -95,27 +47,16 @@ impl App {
     }
 
     pub async fn on_plan(plan: Plan) -> Self {
-        let client = dynamodb().await;
-        let stage = Stage::new("test");
-        schema::create_missing(&client, &stage).await.unwrap();
-        let tables = Tables::by_convention(&stage);
+        let InMemory {
+            database,
+            client,
+            tables,
+        } = InMemory::start().await;
         let clock = Arc::new(ManualClock::at(START.parse().unwrap()));
-        let no_keys = Arc::new(FixedKeys(record(json!({"keys": []}))));
-        let core = Arc::new(Core {
-            database: Database::new(client.clone(), tables.clone()),
-            verifier: JwtVerifier::new("issuer", "client", no_keys, clock.clone()),
-            clock: clock.clone(),
-            random: Arc::new(SystemRandom),
-            stage,
-            config: Config {
-                version: "test".to_owned(),
-                app_url: "https://app.test".to_owned(),
-            },
-        });
+        let core = Arc::new(testing::core(database, clock.clone()));
         let state = State::new(core.clone(), BurstLimits::default());
-        let (router, _) = openapi::split(mfh_helpers_service::router(state), "helpers");
         let app = Self {
-            router: finish(router),
+            service: testing::served(mfh_helpers_service::router(state)),
             core,
             clock,
             client,
@@ -135,24 +76,7 @@ impl App {
     }
 
     async fn add_tenant(&self, tenant: &str, plan: Plan) {
-        let user = record(json!({
-            "user_id": tenant, "cognito_user_id": tenant, "email": format!("{tenant}@example.com"), "name": tenant,
-            "current_account_id": tenant, "created_at": START, "updated_at": START,
-        }));
-        let account = Account {
-            settings: plan.into(),
-            plan,
-            ..record(json!({
-                "account_id": tenant, "owner_user_id": tenant, "created_by_user_id": tenant, "name": tenant,
-                "created_at": START, "updated_at": START,
-            }))
-        };
-        let membership = record(json!({
-            "user_id": tenant, "account_id": tenant, "role": "Owner", "status": "Active",
-            "linked_at": START, "updated_at": START,
-        }));
-        let users = self.core.database.users();
-        users.register(&user, &account, &membership).await.unwrap();
+        register(&self.core.database, tenant, "Owner", plan, START).await;
         let secret = ApiKeySecret::parse(&api_key(tenant)).unwrap();
         let key = record(json!({
             "key_id": tenant, "account_id": tenant, "created_by": tenant, "name": tenant,
@@ -232,14 +156,7 @@ impl App {
     }
 
     pub async fn send(&self, request: Request<Body>) -> Answer {
-        let response = self.router.clone().oneshot(request).await.unwrap();
-        let (parts, body) = response.into_parts();
-        let bytes = body.collect().await.unwrap().to_bytes();
-        Answer {
-            status: parts.status,
-            headers: parts.headers,
-            body: serde_json::from_slice(&bytes).unwrap_or_default(),
-        }
+        Answer::of(&self.service, request).await
     }
 
     /// A request of a tenant's user, as it comes through the gateway.
@@ -294,21 +211,6 @@ impl App {
     }
 }
 
-pub fn signed_in(tenant: &str, method: Method, path: &str, body: Value) -> Request<Body> {
-    let context: RequestContext = record(json!({
-        "accountId": "1", "requestId": "gateway-1", "stage": "$default", "timeEpoch": 0,
-        "authorizer": {"jwt": {"claims": {"sub": tenant, "token_use": "access"}, "scopes": null}},
-        "http": {"method": method.as_str(), "path": path, "protocol": "HTTP/1.1", "sourceIp": "203.0.113.9",
-            "userAgent": "test"},
-    }));
-    let body = match body {
-        Value::Null => Body::empty(),
-        body => Body::from(body.to_string()),
-    };
-    let request = Request::builder().method(method).uri(path).extension(context);
-    request.body(body).unwrap()
-}
-
 /// A complete helper of the type `tag_it`.
 pub fn complete(tenant: &str) -> Value {
     json!({
@@ -322,18 +224,4 @@ pub fn text<'a>(value: &'a Value, key: &str) -> &'a str {
     value[key]
         .as_str()
         .unwrap_or_else(|| panic!("no text {key} in {value}"))
-}
-
-async fn dynamodb() -> Client {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let address = format!("http://{}", listener.local_addr().unwrap());
-    let engine = dynoxide::Database::memory().unwrap();
-    tokio::spawn(dynoxide::server::serve_on(listener, engine));
-    let config = aws_sdk_dynamodb::Config::builder()
-        .behavior_version(BehaviorVersion::latest())
-        .region(Region::from_static("us-west-2"))
-        .credentials_provider(Credentials::from_keys("local", "local", None))
-        .endpoint_url(address)
-        .build();
-    Client::from_conf(config)
 }

@@ -5,13 +5,14 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::body::Body;
-use http::{HeaderMap, Method, Request, StatusCode};
-use http_body_util::BodyExt;
-use lambda_http::request::RequestContext;
+use http::{Method, Request};
 use mfh_aws::{Clients, OAuthClients, Stage, Tables, Vault};
 use mfh_connectors::{Loader, Shared, TokioSleeper, Transport};
+use mfh_database::testing::{record, register};
 use mfh_database::{Database, schema};
-use mfh_http::{Config, Core, FixedKeys, JwtVerifier, finish, openapi};
+use mfh_http::Core;
+pub use mfh_http::testing::Answer;
+use mfh_http::testing::{self, signed_in};
 use mfh_local::aws::dynamodb::DynamoDb;
 use mfh_local::aws::http_client::sdk_config;
 use mfh_local::aws::kms::KeyService;
@@ -19,11 +20,9 @@ use mfh_local::aws::ssm::ParameterStore;
 use mfh_local::aws::{Endpoint, Service};
 use mfh_platforms::{OAuthSettings, State};
 use mfh_simulators::{Keap, OAuthProvider, Server};
-use mfh_types::{Account, Helper, ManualClock, Plan, Random, SystemRandom, Timestamp};
-use serde::de::DeserializeOwned;
+use mfh_types::{Helper, ManualClock, Plan, Random, SystemRandom, Timestamp};
 use serde_json::{Value, json};
 use tempfile::TempDir;
-use tower::ServiceExt;
 
 pub const START: &str = "2026-03-10T00:00:00Z";
 
@@ -37,7 +36,7 @@ pub const TOKEN: &str = mfh_simulators::keap::PERSONAL_ACCESS_TOKEN;
 pub const BAD_TOKEN: &str = "KeapXX-wrong-0123456789";
 
 pub struct App {
-    router: Router,
+    service: Router,
     pub core: Arc<Core>,
     pub state: State,
     pub keap: Keap,
@@ -47,35 +46,6 @@ pub struct App {
     _keap_server: Server,
     _zoom_server: Server,
     _folder: TempDir,
-}
-
-pub struct Answer {
-    pub status: StatusCode,
-    pub headers: HeaderMap,
-    pub body: Value,
-}
-
-impl Answer {
-    #[track_caller]
-    pub fn data(&self, status: u16) -> &Value {
-        assert_eq!(self.status.as_u16(), status, "{}", self.body);
-        &self.body["data"]
-    }
-
-    #[track_caller]
-    pub fn is_error(&self, status: u16, code: &str) -> &Self {
-        assert_eq!(self.status.as_u16(), status, "{}", self.body);
-        assert_eq!(self.body["code"], code, "{}", self.body);
-        self
-    }
-
-    pub fn error(&self) -> &str {
-        self.body["error"].as_str().unwrap()
-    }
-}
-
-pub fn record<T: DeserializeOwned>(value: Value) -> T {
-    serde_json::from_value(value).unwrap()
 }
 
 impl App {
@@ -115,23 +85,14 @@ impl App {
         let vault = Vault::new(clients.kms().clone(), "alias/test");
         let apps = OAuthClients::new(clients.ssm().clone(), stage.clone());
         let loader = Loader::new(database.clone(), vault, apps, shared, clock.clone());
-        let no_keys = Arc::new(FixedKeys(record(json!({"keys": []}))));
         let core = Arc::new(Core {
-            database,
-            verifier: JwtVerifier::new("issuer", "client", no_keys, clock.clone()),
-            clock: clock.clone(),
             random,
-            stage,
-            config: Config {
-                version: "test".to_owned(),
-                app_url: "https://app.test".to_owned(),
-            },
+            ..testing::core(database, clock.clone())
         });
         let settings = OAuthSettings::new(CALLBACK, "https://app.test", &[]);
         let state = State::new(core.clone(), loader, settings);
-        let (router, _) = openapi::split(mfh_platforms::router(state.clone()), "platforms");
         let app = Self {
-            router: finish(router),
+            service: testing::served(mfh_platforms::router(state.clone())),
             core,
             state,
             keap,
@@ -145,7 +106,7 @@ impl App {
         app.store_clients().await;
         app.seed().await;
         for (tenant, role) in [("a", "Owner"), ("b", "Owner"), ("v", "viewer")] {
-            app.add_tenant(tenant, role).await;
+            register(&app.core.database, tenant, role, Plan::Start, START).await;
         }
         app
     }
@@ -202,52 +163,9 @@ impl App {
         self.core.database.platforms().upsert(&retired).await.unwrap();
     }
 
-    async fn add_tenant(&self, tenant: &str, role: &str) {
-        let user = record(json!({
-            "user_id": tenant, "cognito_user_id": tenant, "email": format!("{tenant}@example.com"), "name": tenant,
-            "current_account_id": tenant, "created_at": START, "updated_at": START,
-        }));
-        let account = Account {
-            settings: Plan::Start.into(),
-            plan: Plan::Start,
-            ..record(json!({
-                "account_id": tenant, "owner_user_id": tenant, "created_by_user_id": tenant, "name": tenant,
-                "created_at": START, "updated_at": START,
-            }))
-        };
-        let membership = record(json!({
-            "user_id": tenant, "account_id": tenant, "role": role, "status": "Active",
-            "linked_at": START, "updated_at": START,
-        }));
-        let users = self.core.database.users();
-        users.register(&user, &account, &membership).await.unwrap();
-    }
-
     /// A request of a tenant's user, as it comes through the gateway.
     pub async fn call(&self, tenant: &str, method: Method, path: &str, body: Value) -> Answer {
-        let context: RequestContext = record(json!({
-            "accountId": "1", "requestId": "gateway-1", "stage": "$default", "timeEpoch": 0,
-            "authorizer": {"jwt": {"claims": {"sub": tenant, "token_use": "access"}, "scopes": null}},
-            "http": {"method": method.as_str(), "path": path, "protocol": "HTTP/1.1", "sourceIp": "203.0.113.9",
-                "userAgent": "test"},
-        }));
-        let body = match body {
-            Value::Null => Body::empty(),
-            body => Body::from(body.to_string()),
-        };
-        let request = Request::builder().method(method).uri(path).extension(context);
-        self.send(request.body(body).unwrap()).await
-    }
-
-    async fn send(&self, request: Request<Body>) -> Answer {
-        let response = self.router.clone().oneshot(request).await.unwrap();
-        let (parts, body) = response.into_parts();
-        let bytes = body.collect().await.unwrap().to_bytes();
-        Answer {
-            status: parts.status,
-            headers: parts.headers,
-            body: serde_json::from_slice(&bytes).unwrap_or(Value::Null),
-        }
+        Answer::of(&self.service, signed_in(tenant, method, path, body)).await
     }
 
     /// Begins a sign-in; the answer's data.
@@ -273,7 +191,7 @@ impl App {
         for (name, value) in headers {
             request = request.header(*name, *value);
         }
-        self.send(request.body(Body::empty()).unwrap()).await
+        Answer::of(&self.service, request.body(Body::empty()).unwrap()).await
     }
 
     /// A whole sign-in; the id of the connection.

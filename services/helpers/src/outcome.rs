@@ -3,12 +3,12 @@
 use axum::response::{IntoResponse, Response};
 use http::header::LOCATION;
 use http::{HeaderValue, StatusCode};
-use mfh_http::{ApiError, ErrorCode, accepted};
+use mfh_http::{ApiError, ErrorBody, ErrorCode, accepted};
 use mfh_pipeline::{Accepted, Refusal};
 use mfh_types::{Account, ExecutionId, ExecutionStatus, HelperId, Plan, Timestamp};
 use serde::Serialize;
 use serde_json::json;
-use utoipa::ToSchema;
+use utoipa::{IntoResponses, ToSchema};
 
 use crate::config::below_config;
 
@@ -24,6 +24,29 @@ pub(crate) struct Queued {
     /// Present when an earlier request with the same idempotency key had made the execution.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     duplicate: bool,
+}
+
+/// How a run may be refused on every route that asks for one.
+#[derive(IntoResponses)]
+#[allow(dead_code, reason = "describes answers that `ApiError` writes")]
+pub(crate) enum RunRefusals {
+    #[response(status = 400)]
+    BadRequest(ErrorBody),
+    #[response(status = 401)]
+    Unauthenticated(ErrorBody),
+    #[response(status = 403)]
+    Forbidden(ErrorBody),
+    #[response(status = 404)]
+    NotFound(ErrorBody),
+    #[response(status = 409, description = "The helper is disabled or incomplete")]
+    NotReady(ErrorBody),
+    #[response(
+        status = 429,
+        description = "Too many runs in this minute, or the free plan's month is used up"
+    )]
+    TooMany(ErrorBody),
+    #[response(status = 503)]
+    Unavailable(ErrorBody),
 }
 
 /// 202 with the execution and where to look it up.

@@ -12,7 +12,7 @@ use utoipa::ToSchema;
 use super::helpers::find;
 use crate::State;
 use crate::body::TriggerBody;
-use crate::outcome::{Queued, queued, refused};
+use crate::outcome::{Queued, RunRefusals, queued, refused};
 use crate::request::IdempotencyKey;
 
 /// What to run on.
@@ -39,14 +39,8 @@ pub(crate) struct RunRequest {
     request_body = RunRequest,
     responses(
         (status = 202, body = Envelope<Queued>),
-        (status = 400, body = ErrorBody),
-        (status = 401, body = ErrorBody),
-        (status = 403, body = ErrorBody),
-        (status = 404, body = ErrorBody),
-        (status = 409, description = "The helper is disabled or incomplete", body = ErrorBody),
         (status = 413, body = ErrorBody),
-        (status = 429, description = "Too many runs in this minute, or the free plan's month is used up", body = ErrorBody),
-        (status = 503, body = ErrorBody),
+        RunRefusals,
     )
 )]
 pub(crate) async fn execute(

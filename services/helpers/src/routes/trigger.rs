@@ -1,6 +1,6 @@
 //! `/helper/…`: an API key runs a helper, mostly from a step of a CRM campaign (`api-automation` §4.3).
 
-use axum::extract;
+use axum::extract::{self, FromRequest, FromRequestParts};
 use axum::response::{IntoResponse, Response};
 use http::{HeaderMap, StatusCode};
 use mfh_http::{ApiError, Envelope, ErrorBody, KeyHolder, Path};
@@ -11,15 +11,27 @@ use super::execute::RunRequest;
 use super::helpers::find;
 use crate::State;
 use crate::body::TriggerBody;
-use crate::outcome::{Queued, queued, refused};
+use crate::outcome::{Queued, RunRefusals, queued, refused};
 use crate::request::{IdempotencyKey, QueryParams};
 
-/// What a trigger sends besides the key.
-struct Sent {
-    identifier: String,
+/// What a trigger sends besides the key and the helper.
+pub(crate) struct Sent {
     query: QueryParams,
-    idempotency_key: Option<String>,
+    idempotency_key: IdempotencyKey,
     body: TriggerBody,
+}
+
+impl<S: Send + Sync> FromRequest<S> for Sent {
+    type Rejection = ApiError;
+
+    async fn from_request(request: extract::Request, _: &S) -> Result<Self, ApiError> {
+        let (mut parts, body) = request.into_parts();
+        Ok(Self {
+            query: QueryParams::from_request_parts(&mut parts, &()).await?,
+            idempotency_key: IdempotencyKey::from_request_parts(&mut parts, &()).await?,
+            body: TriggerBody::from_request(extract::Request::from_parts(parts, body), &()).await?,
+        })
+    }
 }
 
 /// Runs a helper with the API key in the `x-api-key` header.
@@ -39,31 +51,17 @@ struct Sent {
     )),
     responses(
         (status = 202, body = Envelope<Queued>),
-        (status = 400, body = ErrorBody),
-        (status = 401, body = ErrorBody),
-        (status = 403, body = ErrorBody),
-        (status = 404, body = ErrorBody),
-        (status = 409, description = "The helper is disabled or incomplete", body = ErrorBody),
         (status = 413, body = ErrorBody),
-        (status = 429, description = "Too many runs in this minute, or the free plan's month is used up", body = ErrorBody),
-        (status = 503, body = ErrorBody),
+        RunRefusals,
     )
 )]
 pub(crate) async fn by_header(
     extract::State(state): extract::State<State>,
     holder: KeyHolder,
     Path(identifier): Path<String>,
-    query: QueryParams,
-    IdempotencyKey(idempotency_key): IdempotencyKey,
-    body: TriggerBody,
+    sent: Sent,
 ) -> Result<Response, ApiError> {
-    let sent = Sent {
-        identifier,
-        query,
-        idempotency_key,
-        body,
-    };
-    run(&state, holder, sent).await
+    run(&state, holder, &identifier, sent).await
 }
 
 /// Runs a helper with the API key in the path, for CRMs that cannot send headers.
@@ -84,31 +82,17 @@ pub(crate) async fn by_header(
     )),
     responses(
         (status = 202, body = Envelope<Queued>),
-        (status = 400, body = ErrorBody),
-        (status = 401, body = ErrorBody),
-        (status = 403, body = ErrorBody),
-        (status = 404, body = ErrorBody),
-        (status = 409, description = "The helper is disabled or incomplete", body = ErrorBody),
         (status = 413, body = ErrorBody),
-        (status = 429, description = "Too many runs in this minute, or the free plan's month is used up", body = ErrorBody),
-        (status = 503, body = ErrorBody),
+        RunRefusals,
     )
 )]
 pub(crate) async fn by_path(
     extract::State(state): extract::State<State>,
     Path((api_key, identifier)): Path<(String, String)>,
-    query: QueryParams,
-    IdempotencyKey(idempotency_key): IdempotencyKey,
-    body: TriggerBody,
+    sent: Sent,
 ) -> Result<Response, ApiError> {
     let holder = KeyHolder::authenticate(&state.core, &api_key).await?;
-    let sent = Sent {
-        identifier,
-        query,
-        idempotency_key,
-        body,
-    };
-    run(&state, holder, sent).await
+    run(&state, holder, &identifier, sent).await
 }
 
 /// Runs a helper by a plain link; a browser that only looks ahead gets 204 and starts nothing.
@@ -126,20 +110,14 @@ pub(crate) async fn by_path(
     responses(
         (status = 202, body = Envelope<Queued>),
         (status = 204, description = "A prefetch; nothing was started"),
-        (status = 400, body = ErrorBody),
-        (status = 401, body = ErrorBody),
-        (status = 403, body = ErrorBody),
-        (status = 404, body = ErrorBody),
-        (status = 409, description = "The helper is disabled or incomplete", body = ErrorBody),
-        (status = 429, description = "Too many runs in this minute, or the free plan's month is used up", body = ErrorBody),
-        (status = 503, body = ErrorBody),
+        RunRefusals,
     )
 )]
 pub(crate) async fn by_link(
     extract::State(state): extract::State<State>,
     Path((api_key, identifier)): Path<(String, String)>,
     query: QueryParams,
-    IdempotencyKey(idempotency_key): IdempotencyKey,
+    idempotency_key: IdempotencyKey,
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
     if is_prefetch(&headers) {
@@ -147,12 +125,11 @@ pub(crate) async fn by_link(
     }
     let holder = KeyHolder::authenticate(&state.core, &api_key).await?;
     let sent = Sent {
-        identifier,
         query,
         idempotency_key,
         body: TriggerBody::default(),
     };
-    run(&state, holder, sent).await
+    run(&state, holder, &identifier, sent).await
 }
 
 /// Browsers and mail programs that load links ahead say so in one of these headers.
@@ -163,12 +140,12 @@ fn is_prefetch(headers: &HeaderMap) -> bool {
     })
 }
 
-async fn run(state: &State, holder: KeyHolder, sent: Sent) -> Result<Response, ApiError> {
+async fn run(state: &State, holder: KeyHolder, identifier: &str, sent: Sent) -> Result<Response, ApiError> {
     holder.require(ApiKeyPermission::ExecuteHelpers)?;
     let core = &state.core;
     let (account, helper) = futures::future::join(
         core.database.accounts().get(&holder.account_id),
-        find(core, &holder.account_id, &sent.identifier),
+        find(core, &holder.account_id, identifier),
     )
     .await;
     let account = account?.ok_or_else(|| ApiError::forbidden("Account is not active"))?;
@@ -179,7 +156,7 @@ async fn run(state: &State, holder: KeyHolder, sent: Sent) -> Result<Response, A
         contact_id: body.contact_id,
         input: body.input,
         query_params: sent.query.into_option(),
-        idempotency_key: sent.idempotency_key,
+        idempotency_key: sent.idempotency_key.0,
         ..Trigger::new(TriggerType::Api)
     };
     let accepted = state.accept.accept(&account, &helper, trigger).await;

@@ -7,7 +7,7 @@ use mfh_types::{AccountId, ConnectionId};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::{Address, find};
+use super::{Address, VendorRefusals, find};
 use crate::State;
 use crate::upstream;
 
@@ -93,23 +93,12 @@ pub(crate) struct Fields {
     get,
     path = "/platforms/{platform_id}/connections/{connection_id}/fields",
     tag = "platforms",
-    params(
-        ("platform_id" = String, Path, description = "Id or slug of the platform"),
-        ("connection_id" = String, Path, description = "Id of the connection"),
-        Freshness,
-    ),
+    params(Address, Freshness),
     security(("bearer" = [])),
     responses(
         (status = 200, body = Envelope<Fields>),
         (status = 400, body = ErrorBody),
-        (status = 401, body = ErrorBody),
-        (status = 403, body = ErrorBody),
-        (status = 404, body = ErrorBody),
-        (status = 409, description = "The connection is switched off", body = ErrorBody),
-        (status = 422, description = "The vendor refused; `data` says why", body = ErrorBody),
-        (status = 502, body = ErrorBody),
-        (status = 503, body = ErrorBody),
-        (status = 504, body = ErrorBody),
+        VendorRefusals,
     )
 )]
 pub(crate) async fn fields(
@@ -160,23 +149,12 @@ impl From<Tag> for TagView {
     get,
     path = "/platforms/{platform_id}/connections/{connection_id}/tags",
     tag = "platforms",
-    params(
-        ("platform_id" = String, Path, description = "Id or slug of the platform"),
-        ("connection_id" = String, Path, description = "Id of the connection"),
-        Freshness,
-    ),
+    params(Address, Freshness),
     security(("bearer" = [])),
     responses(
         (status = 200, body = Envelope<Vec<TagView>>),
         (status = 400, body = ErrorBody),
-        (status = 401, body = ErrorBody),
-        (status = 403, body = ErrorBody),
-        (status = 404, body = ErrorBody),
-        (status = 409, description = "The connection is switched off", body = ErrorBody),
-        (status = 422, description = "The vendor refused; `data` says why", body = ErrorBody),
-        (status = 502, body = ErrorBody),
-        (status = 503, body = ErrorBody),
-        (status = 504, body = ErrorBody),
+        VendorRefusals,
     )
 )]
 pub(crate) async fn tags(

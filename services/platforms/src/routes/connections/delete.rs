@@ -34,8 +34,7 @@ pub(crate) struct DeletedConnection {
     path = "/platforms/{platform_id}/connections/{connection_id}",
     tag = "platforms",
     params(
-        ("platform_id" = String, Path, description = "Id or slug of the platform"),
-        ("connection_id" = String, Path, description = "Id of the connection"),
+        Address,
         Mode,
     ),
     security(("bearer" = [])),

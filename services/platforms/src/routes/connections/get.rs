@@ -12,10 +12,7 @@ use crate::view::ConnectionView;
     get,
     path = "/platforms/{platform_id}/connections/{connection_id}",
     tag = "platforms",
-    params(
-        ("platform_id" = String, Path, description = "Id or slug of the platform"),
-        ("connection_id" = String, Path, description = "Id of the connection"),
-    ),
+    params(Address),
     security(("bearer" = [])),
     responses(
         (status = 200, body = Envelope<ConnectionView>),

@@ -12,8 +12,10 @@ use std::sync::Arc;
 
 use http::StatusCode;
 use mfh_connectors::Site;
-use mfh_http::{ApiError, ErrorCode, FieldFault};
+use mfh_http::{ApiError, ErrorBody, ErrorCode, FieldFault};
 use mfh_types::{AccountId, AuthType, ConnectionId, ConnectionStatus, Platform, PlatformConnection};
+use serde::Deserialize;
+use utoipa::{IntoParams, IntoResponses};
 
 use super::platforms;
 use crate::State;
@@ -23,8 +25,37 @@ use crate::upstream;
 /// The longest name.
 pub(crate) const MAX_NAME_CHARS: usize = 100;
 
-/// Where a connection lies in an address: its platform and its own id.
-pub(crate) type Address = (String, String);
+/// Where a connection lies in an address.
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Path)]
+pub(crate) struct Address {
+    /// Id or slug of the platform
+    pub(crate) platform_id: String,
+    /// Id of the connection
+    pub(crate) connection_id: String,
+}
+
+/// How a request that asks the vendor may be refused.
+#[derive(IntoResponses)]
+#[allow(dead_code, reason = "describes answers that `ApiError` writes")]
+pub(crate) enum VendorRefusals {
+    #[response(status = 401)]
+    Unauthenticated(ErrorBody),
+    #[response(status = 403)]
+    Forbidden(ErrorBody),
+    #[response(status = 404)]
+    NotFound(ErrorBody),
+    #[response(status = 409, description = "The connection is switched off")]
+    SwitchedOff(ErrorBody),
+    #[response(status = 422, description = "The vendor refused; `data` says why")]
+    Refused(ErrorBody),
+    #[response(status = 502)]
+    BadGateway(ErrorBody),
+    #[response(status = 503)]
+    Unavailable(ErrorBody),
+    #[response(status = 504)]
+    TimedOut(ErrorBody),
+}
 
 /// All connections of an account that are not being deleted, the oldest first.
 pub(crate) async fn of_account(state: &State, account: &AccountId) -> Result<Vec<PlatformConnection>, ApiError> {
@@ -40,10 +71,10 @@ pub(crate) async fn of_account(state: &State, account: &AccountId) -> Result<Vec
 pub(crate) async fn find(
     state: &State,
     account: &AccountId,
-    (platform, id): &Address,
+    address: &Address,
 ) -> Result<(Platform, PlatformConnection), ApiError> {
-    let platform = platforms::find(state, platform).await?;
-    let id = ConnectionId::parse(id).map_err(|_| not_found())?;
+    let platform = platforms::find(state, &address.platform_id).await?;
+    let id = ConnectionId::parse(&address.connection_id).map_err(|_| not_found())?;
     let connection = state.core.database.connections().get(account, &id).await?;
     let connection = connection.filter(|connection| {
         connection.platform_id == platform.platform_id && connection.status != ConnectionStatus::Deleting

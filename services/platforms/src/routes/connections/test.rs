@@ -1,12 +1,12 @@
 //! `POST /platforms/{platform_id}/connections/{connection_id}/test`.
 
 use axum::extract;
-use mfh_http::{ApiError, Envelope, ErrorBody, ManageConnections, May, Path, Reply, ok};
+use mfh_http::{ApiError, Envelope, ManageConnections, May, Path, Reply, ok};
 use mfh_types::{ConnectionId, PlatformId, Timestamp};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::{Address, find};
+use super::{Address, VendorRefusals, find};
 use crate::State;
 use crate::upstream;
 
@@ -33,21 +33,11 @@ pub(crate) struct TestResult {
     post,
     path = "/platforms/{platform_id}/connections/{connection_id}/test",
     tag = "platforms",
-    params(
-        ("platform_id" = String, Path, description = "Id or slug of the platform"),
-        ("connection_id" = String, Path, description = "Id of the connection"),
-    ),
+    params(Address),
     security(("bearer" = [])),
     responses(
         (status = 200, body = Envelope<Tested>),
-        (status = 401, body = ErrorBody),
-        (status = 403, body = ErrorBody),
-        (status = 404, body = ErrorBody),
-        (status = 409, description = "The connection is switched off", body = ErrorBody),
-        (status = 422, description = "The vendor refused; `data` says why", body = ErrorBody),
-        (status = 502, body = ErrorBody),
-        (status = 503, body = ErrorBody),
-        (status = 504, body = ErrorBody),
+        VendorRefusals,
     )
 )]
 pub(crate) async fn test(

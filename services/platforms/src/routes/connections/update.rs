@@ -31,10 +31,7 @@ pub(crate) struct ConnectionUpdate {
     put,
     path = "/platforms/{platform_id}/connections/{connection_id}",
     tag = "platforms",
-    params(
-        ("platform_id" = String, Path, description = "Id or slug of the platform"),
-        ("connection_id" = String, Path, description = "Id of the connection"),
-    ),
+    params(Address),
     security(("bearer" = [])),
     request_body = ConnectionUpdate,
     responses(

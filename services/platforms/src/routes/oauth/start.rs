@@ -14,7 +14,7 @@ use utoipa::ToSchema;
 
 use super::{COOKIE, Refusal, STATE_SECS, hash};
 use crate::State;
-use crate::routes::connections::{MAX_NAME_CHARS, find};
+use crate::routes::connections::{Address, MAX_NAME_CHARS, find};
 use crate::routes::platforms;
 
 /// How a sign-in is to end; everything may be left out.
@@ -144,7 +144,10 @@ async fn renewable(
     platform: &Platform,
     id: String,
 ) -> Result<ConnectionId, ApiError> {
-    let address = (platform.slug.clone(), id);
+    let address = Address {
+        platform_id: platform.slug.clone(),
+        connection_id: id,
+    };
     let (_, connection) = find(state, member.account_id(), &address).await?;
     if connection.auth_type == AuthType::OAuth2 {
         Ok(connection.connection_id)

@@ -190,3 +190,22 @@ pub trait Connector: Send + Sync + fmt::Debug {
     /// The cheapest authenticated read; `Unauthorized` is told apart from an outage.
     async fn test_connection(&self) -> Result<()>;
 }
+
+/// Counts what a query matches by reading ids page by page, where the vendor tells no total.
+pub(crate) async fn count_pages(crm: &impl Connector, query: &ContactQuery) -> Result<u64> {
+    let mut query = ContactQuery {
+        ids_only: true,
+        limit: None,
+        cursor: None,
+        ..query.clone()
+    };
+    let mut count = 0;
+    loop {
+        let page = crm.get_contacts(&query).await?;
+        count += page.contacts.len() as u64;
+        match page.next_cursor {
+            Some(cursor) => query.cursor = Some(cursor),
+            None => return Ok(count),
+        }
+    }
+}

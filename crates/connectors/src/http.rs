@@ -14,7 +14,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use url::{Host, Url};
 
-use crate::connector::Result;
+use crate::connector::{Metadata, Result};
 use crate::error::{ConnectorError, ErrorKind, WriteOutcome};
 use crate::mask::{cut, mask};
 use crate::rate::{Quota, Sleeper, Throttle};
@@ -382,6 +382,16 @@ impl HttpClient {
     /// A text of the vendor, fit for an error message.
     pub(crate) fn safe_text(&self, text: &str) -> String {
         cut(&mask(text, &Secret::new("")), VENDOR_TEXT)
+    }
+
+    /// Who is asked, by this version of the API.
+    pub(crate) fn metadata(&self, api_version: &'static str) -> Metadata {
+        Metadata {
+            platform_slug: self.config.vendor.slug,
+            platform_name: self.config.vendor.name,
+            api_version,
+            base_url: self.base_url().to_owned(),
+        }
     }
 
     pub(crate) fn base_url(&self) -> &str {

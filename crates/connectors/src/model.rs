@@ -222,6 +222,26 @@ pub struct Contact {
 }
 
 impl Contact {
+    /// A contact with this id and what `standard` gives for the standard fields that nearly every CRM has.
+    pub(crate) fn new(source_crm: &str, id: String, standard: impl Fn(&'static str) -> Option<String>) -> Self {
+        Self {
+            source_id: id.clone(),
+            id,
+            first_name: standard("first_name").unwrap_or_default(),
+            last_name: standard("last_name").unwrap_or_default(),
+            email: standard("email").unwrap_or_default(),
+            phone: standard("phone"),
+            company: standard("company"),
+            owner_id: standard("owner_id"),
+            timezone: standard("timezone"),
+            website: standard("website"),
+            source_crm: source_crm.to_owned(),
+            ..Self::default()
+        }
+    }
+}
+
+impl Contact {
     /// The first and last name joined by a blank.
     pub fn full_name(&self) -> String {
         format!("{} {}", self.first_name, self.last_name).trim().to_owned()

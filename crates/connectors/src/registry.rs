@@ -166,6 +166,27 @@ pub struct ConnectorConfig {
 }
 
 impl ConnectorConfig {
+    /// A connection at the vendor's own address, with our defaults for everything that it need not say.
+    pub fn new(
+        connection_id: ConnectionId,
+        auth_type: AuthType,
+        credentials: Arc<dyn TokenSource>,
+        shared: Arc<Shared>,
+    ) -> Self {
+        Self {
+            connection_id,
+            base_url: None,
+            auth_type,
+            credentials,
+            app_id: None,
+            external_app_id: None,
+            rate_limits: RateLimits::default(),
+            user_host: false,
+            throttle_key: None,
+            shared,
+        }
+    }
+
     /// The HTTP client of this connection; `headers` go with every request.
     pub(crate) fn into_client(
         self,

@@ -77,3 +77,38 @@ fn plain(value: Value) -> Option<String> {
         Value::Null | Value::Array(_) | Value::Object(_) => None,
     }
 }
+
+/// Answers as no vendor should send them, for the tests of what reads them.
+#[cfg(test)]
+pub(crate) mod odd {
+    use proptest::prelude::*;
+    use serde::de::DeserializeOwned;
+    use serde_json::Value;
+
+    /// Any JSON, with members of these names, which are separated by blanks, and with these texts among others.
+    pub(crate) fn any_json(names: &'static str, texts: &[&'static str]) -> impl Strategy<Value = Value> {
+        let names: Vec<&str> = names.split_whitespace().collect();
+        let leaf = prop_oneof![
+            Just(Value::Null),
+            any::<bool>().prop_map(Value::from),
+            any::<i64>().prop_map(Value::from),
+            any::<i64>().prop_map(|number| Value::from(number.to_string())),
+            any::<f64>().prop_map(Value::from),
+            "\\PC{0,12}".prop_map(Value::from),
+            prop::sample::select([&names, texts].concat()).prop_map(Value::from),
+        ];
+        leaf.prop_recursive(5, 64, 6, move |inner| {
+            let known = prop::sample::select(names.clone()).prop_map(str::to_owned);
+            let name = prop_oneof![4 => known, 1 => "\\PC{0,6}"];
+            prop_oneof![
+                prop::collection::vec(inner.clone(), 0..6).prop_map(Value::from),
+                prop::collection::btree_map(name, inner, 0..8).prop_map(|map| Value::Object(map.into_iter().collect())),
+            ]
+        })
+    }
+
+    /// The answer, where the JSON can be read as one.
+    pub(crate) fn read<T: DeserializeOwned>(json: &Value) -> Option<T> {
+        serde_json::from_value(json.clone()).ok()
+    }
+}

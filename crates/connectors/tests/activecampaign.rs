@@ -9,9 +9,9 @@ use std::sync::Arc;
 use mfh_connectors::{Connector, ContactQuery, ErrorKind, NewContact, OptInOutcome, OptInStatus, WriteOutcome, build};
 use mfh_simulators::activecampaign::{API_KEY, ActiveCampaign as Simulator, Limits};
 use mfh_simulators::faults::{Fault, FaultRule};
-use mfh_types::{JsonObject, SeededRandom};
+use mfh_types::SeededRandom;
 use serde_json::{Value, json};
-use support::{World, key};
+use support::{World, fields, key};
 use wiremock::matchers::{header, method, path, query_param};
 use wiremock::{Mock, MockServer, ResponseTemplate};
 
@@ -88,10 +88,6 @@ impl Scripted {
         let requests = self.server.received_requests().await.unwrap();
         requests[index].url.query_pairs().into_owned().collect()
     }
-}
-
-fn fields(json: Value) -> JsonObject {
-    json.as_object().cloned().unwrap()
 }
 
 fn new(json: Value, tags: &[&str]) -> NewContact {

@@ -28,6 +28,7 @@ use mfh_simulators::faults::{Fault, FaultRule};
 use mfh_types::{JsonObject, Timestamp};
 use ontraport_simulator::Ontraport;
 use serde_json::{Value, json};
+use support::{Bench, fields};
 
 /// What a simulator shows of a contact, read past the connector.
 #[derive(Debug, Default)]
@@ -40,24 +41,66 @@ pub(crate) struct Seen {
     notes: Vec<String>,
 }
 
+impl Seen {
+    /// The tags and custom fields of a contact; the latter stand under this name.
+    fn of(state: &Value, custom_fields: &str) -> Self {
+        Self {
+            tags: state["tags"].as_array().unwrap().iter().map(text).collect(),
+            custom_fields: state[custom_fields].as_object().cloned().unwrap_or_default(),
+            ..Self::default()
+        }
+    }
+}
+
+fn text(value: &Value) -> String {
+    value.as_str().unwrap().to_owned()
+}
+
+/// This member of every entry of a list.
+pub(crate) fn texts(list: &Value, member: &str) -> Vec<String> {
+    list.as_array()
+        .unwrap()
+        .iter()
+        .map(|entry| text(&entry[member]))
+        .collect()
+}
+
+async fn seen(subject: &impl Subject, contact_id: &str) -> Seen {
+    subject.seen(&subject.bench().state(contact_id).await)
+}
+
 /// A connector in front of its simulator.
 #[allow(async_fn_in_trait, reason = "only these tests implement and call it")]
 pub(crate) trait Subject {
-    fn crm(&self) -> &dyn Connector;
-    /// Moves the clock that the simulator and the connector share.
-    fn advance(&self, by: TimeDelta);
-    fn now(&self) -> Timestamp;
-    fn add_fault(&self, rule: FaultRule);
-    /// Requests received so far.
-    fn requests(&self) -> usize;
-    async fn seen(&self, contact_id: &str) -> Seen;
-    /// A goal's call name and integration.
-    fn goal(&self) -> (&'static str, &'static str);
+    fn bench(&self) -> &Bench;
+    /// What the simulator shows of a contact.
+    fn seen(&self, state: &Value) -> Seen;
     /// An automation that a contact can be put into, and what [`Seen::automations`] calls it.
     fn automation(&self) -> (&'static str, &'static str);
     /// Checks the recorded traffic against the vendor's description.
     fn check_traffic(&self);
 
+    fn crm(&self) -> &dyn Connector {
+        &*self.bench().connector
+    }
+    /// Moves the clock that the simulator and the connector share.
+    fn advance(&self, by: TimeDelta) {
+        self.bench().world.clock.advance(by);
+    }
+    fn now(&self) -> Timestamp {
+        Timestamp::now(&*self.bench().world.clock)
+    }
+    fn add_fault(&self, rule: FaultRule) {
+        self.bench().faults.add(rule);
+    }
+    /// Requests received so far.
+    fn requests(&self) -> usize {
+        self.bench().requests()
+    }
+    /// A goal's call name and integration.
+    fn goal(&self) -> (&'static str, &'static str) {
+        ("formcompleted", "mfh")
+    }
     /// An id that no contact, tag, automation or user has.
     fn missing_id(&self) -> &'static str {
         "999999"
@@ -178,13 +221,6 @@ behaviours!(gohighlevel GoHighLevel);
 behaviours!(keap Keap);
 behaviours!(hubspot HubSpot);
 behaviours!(ontraport Ontraport);
-
-fn fields(json: Value) -> JsonObject {
-    match json {
-        Value::Object(fields) => fields,
-        other => panic!("not an object: {other}"),
-    }
-}
 
 /// Those of these fields that the CRM has.
 fn known_fields(subject: &impl Subject, json: Value) -> JsonObject {
@@ -391,7 +427,7 @@ async fn a_contact_is_created_with_everything(subject: &impl Subject) {
         );
         assert!(contact.created_at.is_some());
     }
-    assert_eq!(subject.seen(&created.id).await.tags.len(), 2);
+    assert_eq!(seen(subject, &created.id).await.tags.len(), 2);
 }
 
 async fn a_contact_that_was_created_is_named_when_its_tags_fail(subject: &impl Subject) {
@@ -563,7 +599,10 @@ async fn fields_are_known_by_any_of_their_names(subject: &impl Subject) {
         crm.get_contact(&contact.id).await.unwrap().custom_fields[&field.key],
         json!("here")
     );
-    assert_eq!(subject.seen(&contact.id).await.custom_fields[&field.key], json!("here"));
+    assert_eq!(
+        seen(subject, &contact.id).await.custom_fields[&field.key],
+        json!("here")
+    );
 }
 
 async fn an_unknown_field_is_refused_before_anything_is_written(subject: &impl Subject) {
@@ -706,13 +745,16 @@ async fn tags_are_applied_and_removed_once(subject: &impl Subject) {
     let tag = crm.get_tags().await.unwrap().remove(0);
     for _ in 0..2 {
         crm.apply_tag(&contact.id, &tag.id).await.unwrap();
-        assert_eq!(subject.seen(&contact.id).await.tags, BTreeSet::from([tag.name.clone()]));
+        assert_eq!(
+            seen(subject, &contact.id).await.tags,
+            BTreeSet::from([tag.name.clone()])
+        );
     }
     let read = crm.get_contact(&contact.id).await.unwrap().tags.unwrap();
     assert_eq!((read.len(), &read[0].id, &read[0].name), (1, &tag.id, &tag.name));
     for _ in 0..2 {
         crm.remove_tag(&contact.id, &tag.id).await.unwrap();
-        assert!(subject.seen(&contact.id).await.tags.is_empty());
+        assert!(seen(subject, &contact.id).await.tags.is_empty());
     }
     assert_eq!(crm.get_contact(&contact.id).await.unwrap().tags, Some(Vec::new()));
     let missing = subject.missing_id();
@@ -728,10 +770,10 @@ async fn tags_are_known_by_name_and_never_created_by_accident(subject: &impl Sub
     let spelling = format!("  {} ", tags[2].name.to_uppercase());
     crm.apply_tag(&contact.id, &spelling).await.unwrap();
     crm.apply_tag(&contact.id, &format!("id:{}", tags[3].id)).await.unwrap();
-    let seen = subject.seen(&contact.id).await.tags;
-    assert_eq!(seen, BTreeSet::from([tags[2].name.clone(), tags[3].name.clone()]));
+    let carried = seen(subject, &contact.id).await.tags;
+    assert_eq!(carried, BTreeSet::from([tags[2].name.clone(), tags[3].name.clone()]));
     crm.remove_tag(&contact.id, &tags[2].name).await.unwrap();
-    assert_eq!(subject.seen(&contact.id).await.tags.len(), 1);
+    assert_eq!(seen(subject, &contact.id).await.tags.len(), 1);
     let error = crm.apply_tag(&contact.id, "No such tag").await.unwrap_err();
     assert_eq!(error.kind, ErrorKind::NotFound);
     assert!(error.message.contains("No such tag"));
@@ -797,7 +839,7 @@ async fn automations_are_started(subject: &impl Subject) {
     );
     for _ in 0..2 {
         crm.trigger_automation(&contact.id, id).await.unwrap();
-        assert_eq!(subject.seen(&contact.id).await.automations, [shown]);
+        assert_eq!(seen(subject, &contact.id).await.automations, [shown]);
     }
     let missing = subject.missing_id();
     let error = crm.trigger_automation(&contact.id, missing).await.unwrap_err();
@@ -816,7 +858,7 @@ async fn goals_are_achieved(subject: &impl Subject) {
         return;
     }
     achieved.unwrap();
-    assert_eq!(subject.seen(&contact.id).await.goals, [goal]);
+    assert_eq!(seen(subject, &contact.id).await.goals, [goal]);
     let error = crm
         .achieve_goal(&contact.id, "nosuchgoal", integration)
         .await
@@ -825,7 +867,7 @@ async fn goals_are_achieved(subject: &impl Subject) {
     let missing = subject.missing_id();
     let error = crm.achieve_goal(missing, goal, integration).await.unwrap_err();
     assert!(!error.is_retryable(), "{error:?}");
-    assert_eq!(subject.seen(&contact.id).await.goals.len(), 1);
+    assert_eq!(seen(subject, &contact.id).await.goals.len(), 1);
 }
 
 async fn consent_is_set_and_read(subject: &impl Subject) {
@@ -867,7 +909,7 @@ async fn notes_are_added(subject: &impl Subject) {
     crm.add_note(&contact.id, "Call", "Rang twice").await.unwrap();
     crm.add_note(&contact.id, "", "Without title").await.unwrap();
     let expected = [subject.note("Call", "Rang twice"), subject.note("", "Without title")];
-    assert_eq!(subject.seen(&contact.id).await.notes, expected);
+    assert_eq!(seen(subject, &contact.id).await.notes, expected);
     assert_eq!(
         crm.add_note(subject.missing_id(), "x", "y").await.unwrap_err().kind,
         ErrorKind::NotFound
@@ -911,7 +953,7 @@ async fn a_lost_answer_repeats_only_what_may_be_repeated(subject: &impl Subject)
     let tag = crm.get_tags().await.unwrap().remove(0);
     subject.add_fault(FaultRule::new(Fault::CutAfter));
     crm.apply_tag(&contact.id, &tag.id).await.unwrap();
-    assert_eq!(subject.seen(&contact.id).await.tags.len(), 1);
+    assert_eq!(seen(subject, &contact.id).await.tags.len(), 1);
     subject.add_fault(FaultRule::new(Fault::Html));
     crm.set_field_value(&contact.id, "first_name", &json!("Grace"))
         .await
@@ -922,13 +964,13 @@ async fn a_lost_answer_repeats_only_what_may_be_repeated(subject: &impl Subject)
         let error = crm.achieve_goal(&contact.id, goal, integration).await.unwrap_err();
         assert_eq!((error.kind, error.outcome), (ErrorKind::Network, WriteOutcome::Unknown));
         assert_eq!(
-            subject.seen(&contact.id).await.goals.len(),
+            seen(subject, &contact.id).await.goals.len(),
             1,
             "sent once, applied once"
         );
         subject.add_fault(FaultRule::status(429));
         crm.achieve_goal(&contact.id, goal, integration).await.unwrap();
-        assert_eq!(subject.seen(&contact.id).await.goals.len(), 2);
+        assert_eq!(seen(subject, &contact.id).await.goals.len(), 2);
     }
 }
 

@@ -5,59 +5,31 @@ mod support;
 
 use std::sync::Arc;
 
-use mfh_connectors::{Connector, ContactQuery, ErrorKind, NewContact, OptInOutcome, OptInStatus, WriteOutcome, build};
-use mfh_types::JsonObject;
+use mfh_connectors::{ContactQuery, ErrorKind, NewContact, OptInOutcome, OptInStatus, WriteOutcome, build};
 use serde_json::{Value, json};
-use support::{Renewable, World, key};
+use support::script::Scripted;
+use support::{Renewable, World, fields, key};
 use wiremock::matchers::{body_partial_json, header, method, path};
-use wiremock::{Mock, MockServer, Request, ResponseTemplate};
+use wiremock::{Mock, MockServer, ResponseTemplate};
 
 const LOCATION: &str = "ve9EPM428h8vShlRW1KT";
 
-struct Scripted {
-    server: MockServer,
-    crm: Arc<dyn Connector>,
-    world: World,
-}
-
-impl Scripted {
-    async fn new(answers: &[(&str, &str, Value)]) -> Self {
-        let server = MockServer::start().await;
-        for (verb, at, body) in answers {
-            respond(&server, verb, at, ResponseTemplate::new(200).set_body_json(body)).await;
-        }
-        let world = World::new();
-        let mut config = world.config(&server.uri(), key("gohighlevel", "token-0000"));
+async fn scripted(answers: &[(&str, &str, Value)]) -> Scripted {
+    let script = Scripted::silent(|world, url| {
+        let mut config = world.config(url, key("gohighlevel", "token-0000"));
         config.external_app_id = Some(LOCATION.to_owned());
-        let crm = build("gohighlevel", config).unwrap();
-        Self { server, crm, world }
+        build("gohighlevel", config).unwrap()
+    });
+    let script = script.await;
+    for (verb, at, body) in answers {
+        script.say(verb, at, body).await;
     }
-
-    async fn requests(&self) -> Vec<Request> {
-        self.server.received_requests().await.unwrap()
-    }
-
-    /// The requests so far as `METHOD path`, in order.
-    async fn calls(&self) -> Vec<String> {
-        let requests = self.requests().await;
-        let call = |sent: &Request| format!("{} {}", sent.method, sent.url.path());
-        requests.iter().map(call).collect()
-    }
-
-    /// Body of the last request.
-    async fn last(&self) -> Value {
-        let requests = self.requests().await;
-        serde_json::from_slice(&requests.last().unwrap().body).unwrap_or_default()
-    }
+    script
 }
 
 async fn respond(server: &MockServer, verb: &str, at: &str, answer: ResponseTemplate) {
     let mock = Mock::given(method(verb)).and(path(at));
     mock.respond_with(answer).mount(server).await;
-}
-
-fn fields(json: Value) -> JsonObject {
-    json.as_object().cloned().unwrap()
 }
 
 fn contact(more: Value) -> Value {
@@ -86,7 +58,7 @@ fn tags_path() -> String {
 
 #[tokio::test]
 async fn every_request_names_the_edition_and_signs_in_as_bearer() {
-    let script = Scripted::new(&[]).await;
+    let script = scripted(&[]).await;
     Mock::given(method("GET"))
         .and(path(format!("/locations/{LOCATION}")))
         .and(header("version", "2021-07-28"))
@@ -111,7 +83,7 @@ async fn an_opt_out_sets_do_not_disturb_and_an_opt_in_lifts_it() {
     let sms = json!({"status": "active", "message": "STOP"});
     let with = |email: &str| json!({"dndSettings": {"SMS": sms, "Email": {"status": email}}});
     for (before, wanted, after) in [("inactive", false, "active"), ("active", true, "inactive")] {
-        let script = Scripted::new(&[
+        let script = scripted(&[
             ("GET", "/contacts/c1", contact(with(before))),
             ("PUT", "/contacts/c1", saved(with(after))),
             ("POST", "/contacts/c1/notes", json!({"note": {"id": "n1"}})),
@@ -128,7 +100,7 @@ async fn an_opt_out_sets_do_not_disturb_and_an_opt_in_lifts_it() {
             sent,
             json!({"dndSettings": {"SMS": sms, "Email": {"status": after, "message": "asked by phone"}}})
         );
-        assert_eq!(script.last().await["body"], "asked by phone");
+        assert_eq!(script.last().await.1["body"], "asked by phone");
     }
 }
 
@@ -152,7 +124,7 @@ async fn a_permanent_or_whole_do_not_disturb_is_left_alone() {
             OptInOutcome::Already,
         ),
     ] {
-        let script = Scripted::new(&[("GET", "/contacts/c1", contact(state))]).await;
+        let script = scripted(&[("GET", "/contacts/c1", contact(state))]).await;
         assert_eq!(script.crm.set_opt_in_status("c1", wanted, "x").await.unwrap(), expected);
         assert_eq!(script.calls().await, ["GET /contacts/c1"], "nothing is written");
         assert_eq!(script.crm.get_opt_in_status("c1").await.unwrap(), OptInStatus::OptedOut);
@@ -162,14 +134,14 @@ async fn a_permanent_or_whole_do_not_disturb_is_left_alone() {
 #[tokio::test]
 async fn consent_that_the_answer_does_not_show_is_not_called_applied() {
     let kept = json!({"dndSettings": {"Email": {"status": "active"}}});
-    let script = Scripted::new(&[
+    let script = scripted(&[
         ("GET", "/contacts/c1", contact(kept.clone())),
         ("PUT", "/contacts/c1", saved(kept)),
     ])
     .await;
     let outcome = script.crm.set_opt_in_status("c1", true, "x").await.unwrap();
     assert_eq!(outcome, OptInOutcome::NotPermitted);
-    let script = Scripted::new(&[
+    let script = scripted(&[
         ("GET", "/contacts/c1", contact(json!({}))),
         ("PUT", "/contacts/c1", json!({"succeded": true})),
     ])
@@ -184,7 +156,7 @@ async fn consent_that_the_answer_does_not_show_is_not_called_applied() {
 #[tokio::test]
 async fn a_reason_that_cannot_be_noted_does_not_undo_the_consent() {
     let inactive = json!({"dndSettings": {"Email": {"status": "inactive"}}});
-    let script = Scripted::new(&[
+    let script = scripted(&[
         ("GET", "/contacts/c1", contact(json!({}))),
         ("PUT", "/contacts/c1", saved(inactive)),
     ])
@@ -197,7 +169,7 @@ async fn a_reason_that_cannot_be_noted_does_not_undo_the_consent() {
 async fn a_tag_goes_by_its_name_whatever_it_was_called_by() {
     let applied = json!({"tags": ["vip", "2024"]});
     let list = tags_path();
-    let script = Scripted::new(&[("GET", &list, tags()), ("POST", "/contacts/c1/tags", applied)]).await;
+    let script = scripted(&[("GET", &list, tags()), ("POST", "/contacts/c1/tags", applied)]).await;
     for (given, name) in [
         ("vip", "vip"),
         (" VIP ", "vip"),
@@ -206,7 +178,7 @@ async fn a_tag_goes_by_its_name_whatever_it_was_called_by() {
         ("2024", "2024"),
     ] {
         script.crm.apply_tag("c1", given).await.unwrap();
-        assert_eq!(script.last().await, json!({"tags": [name]}), "{given}");
+        assert_eq!(script.last().await.1, json!({"tags": [name]}), "{given}");
     }
     let cost = script.calls().await.len();
     assert_eq!(cost, 1 + 5, "the list is asked for once");
@@ -227,18 +199,18 @@ async fn a_tag_goes_by_its_name_whatever_it_was_called_by() {
 #[tokio::test]
 async fn a_tag_is_removed_by_its_name_in_the_body() {
     let list = tags_path();
-    let script = Scripted::new(&[
+    let script = scripted(&[
         ("GET", &list, tags()),
         ("DELETE", "/contacts/c1/tags", json!({"tags": []})),
     ])
     .await;
     script.crm.remove_tag("c1", "T1aaaaaaaaaaaaaaaaaa").await.unwrap();
-    assert_eq!(script.last().await, json!({"tags": ["vip"]}));
+    assert_eq!(script.last().await.1, json!({"tags": ["vip"]}));
 }
 
 #[tokio::test]
 async fn a_missing_list_of_tags_is_not_a_missing_tag() {
-    let script = Scripted::new(&[]).await;
+    let script = scripted(&[]).await;
     let error = script.crm.apply_tag("c1", "2024").await.unwrap_err();
     assert_eq!(error.kind, ErrorKind::Protocol);
 }
@@ -246,13 +218,13 @@ async fn a_missing_list_of_tags_is_not_a_missing_tag() {
 #[tokio::test]
 async fn a_company_that_an_update_did_not_take_is_told() {
     let given = fields(json!({"company": "Analytical", "first_name": "Ada"}));
-    let script = Scripted::new(&[("PUT", "/contacts/c1", saved(json!({"companyName": "analytical "})))]).await;
+    let script = scripted(&[("PUT", "/contacts/c1", saved(json!({"companyName": "analytical "})))]).await;
     script.crm.set_field_values("c1", &given).await.unwrap();
     assert_eq!(
-        script.last().await,
+        script.last().await.1,
         json!({"companyName": "Analytical", "firstName": "Ada"})
     );
-    let script = Scripted::new(&[("PUT", "/contacts/c1", saved(json!({"companyName": "Other"})))]).await;
+    let script = scripted(&[("PUT", "/contacts/c1", saved(json!({"companyName": "Other"})))]).await;
     let error = script.crm.set_field_values("c1", &given).await.unwrap_err();
     assert_eq!(
         (error.kind, error.contact_id.as_deref()),
@@ -278,13 +250,13 @@ async fn several_fields_are_one_write_in_the_vendors_forms() {
         {"id": "f6", "name": "Deal", "fieldKey": "opportunity.deal", "dataType": "TEXT", "model": "opportunity"}
     ]});
     let at = format!("/locations/{LOCATION}/customFields");
-    let script = Scripted::new(&[("GET", &at, definitions), ("PUT", "/contacts/c1", saved(json!({})))]).await;
+    let script = scripted(&[("GET", &at, definitions), ("PUT", "/contacts/c1", saved(json!({})))]).await;
     let values = fields(json!({
         "job_title": "Countess", "contact.score": 3.50, "Worth": "12.50", "Day": "2026-03-01T23:30:00-05:00",
         "likes": "jam, Tea", "birthday": "12/10/1815", "country": "Germany"
     }));
     script.crm.set_field_values("c1", &values).await.unwrap();
-    let mut sent = script.last().await;
+    let mut sent = script.last().await.1;
     sent["customFields"]
         .as_array_mut()
         .unwrap()
@@ -306,7 +278,7 @@ async fn several_fields_are_one_write_in_the_vendors_forms() {
 
 #[tokio::test]
 async fn a_duplicate_is_a_conflict_that_names_the_contact() {
-    let script = Scripted::new(&[]).await;
+    let script = scripted(&[]).await;
     let refusal = json!({
         "statusCode": 400, "message": "This location does not allow duplicated contacts.",
         "meta": {"contactId": "c9", "contactName": "ada lovelace", "matchingField": "email"}
@@ -325,7 +297,7 @@ async fn a_duplicate_is_a_conflict_that_names_the_contact() {
     assert_eq!(error.outcome, WriteOutcome::NotApplied);
     assert!(!error.message.contains("lovelace"), "{error}");
     assert_eq!(
-        script.last().await,
+        script.last().await.1,
         json!({"locationId": LOCATION, "email": "ada@example.com"})
     );
 }
@@ -333,7 +305,7 @@ async fn a_duplicate_is_a_conflict_that_names_the_contact() {
 #[tokio::test]
 async fn a_new_contact_gets_its_tags_in_the_same_request() {
     let list = tags_path();
-    let script = Scripted::new(&[
+    let script = scripted(&[
         ("GET", &list, tags()),
         ("POST", "/contacts/", contact(json!({"tags": ["vip"]}))),
     ])
@@ -344,8 +316,8 @@ async fn a_new_contact_gets_its_tags_in_the_same_request() {
     };
     let created = script.crm.create_contact(&new).await.unwrap();
     assert_eq!(created.tags.unwrap()[0].id, "vip");
-    assert_eq!(script.last().await["tags"], json!(["vip"]));
-    let script = Scripted::new(&[("POST", "/contacts/", json!({"contact": {}}))]).await;
+    assert_eq!(script.last().await.1["tags"], json!(["vip"]));
+    let script = scripted(&[("POST", "/contacts/", json!({"contact": {}}))]).await;
     let error = script
         .crm
         .create_contact(&NewContact {
@@ -365,7 +337,7 @@ async fn an_upsert_never_sends_tags_and_adds_those_that_are_missing() {
     let list = tags_path();
     let mut answer = contact(json!({"tags": ["vip"]}));
     answer["new"] = json!(false);
-    let script = Scripted::new(&[
+    let script = scripted(&[
         ("GET", &list, tags()),
         ("POST", "/contacts/upsert", answer),
         ("POST", "/contacts/c1/tags", json!({"tags": ["vip", "2024"]})),
@@ -379,7 +351,7 @@ async fn an_upsert_never_sends_tags_and_adds_those_that_are_missing() {
     assert_eq!((contact.tags.unwrap().len(), created), (2, false));
     let sent: Value = serde_json::from_slice(&script.requests().await[1].body).unwrap();
     assert_eq!(sent, json!({"locationId": LOCATION, "email": "ada@example.com"}));
-    assert_eq!(script.last().await, json!({"tags": ["2024"]}));
+    assert_eq!(script.last().await.1, json!({"tags": ["2024"]}));
     let forbidden = ResponseTemplate::new(403).set_body_json(json!({"statusCode": 403, "message": "no"}));
     script.server.reset().await;
     let mut answer = contact_named("c1");
@@ -410,7 +382,7 @@ fn hit(id: &str, more: Value) -> Value {
 #[tokio::test]
 async fn a_list_is_searched_and_hits_that_are_not_whole_are_read_again() {
     let hits = json!({"contacts": [hit("c1", json!({})), hit("c2", json!({"firstName": "Bo"}))], "total": 7});
-    let script = Scripted::new(&[
+    let script = scripted(&[
         ("POST", "/contacts/search", hits),
         ("GET", "/contacts/c1", contact(json!({"firstName": "Ada"}))),
     ])
@@ -441,14 +413,17 @@ async fn a_list_is_searched_and_hits_that_are_not_whole_are_read_again() {
     // The same page again would never end.
     let error = script.crm.get_contacts(&next).await.unwrap_err();
     assert_eq!(error.kind, ErrorKind::Protocol);
-    assert_eq!(script.last().await["searchAfter"], json!([1_772_323_200_000_u64, "c2"]));
+    assert_eq!(
+        script.last().await.1["searchAfter"],
+        json!([1_772_323_200_000_u64, "c2"])
+    );
 }
 
 #[tokio::test]
 async fn every_option_of_a_query_becomes_a_filter() {
     let list = tags_path();
     let hits = json!({"contacts": [hit("c1", json!({})), hit("c2", json!({"email": "x@example.com"}))], "total": "2"});
-    let script = Scripted::new(&[("GET", &list, tags()), ("POST", "/contacts/search", hits)]).await;
+    let script = scripted(&[("GET", &list, tags()), ("POST", "/contacts/search", hits)]).await;
     let query = ContactQuery {
         tag_id: Some("T1aaaaaaaaaaaaaaaaaa".to_owned()),
         email: Some(" Ada@Example.com".to_owned()),
@@ -458,7 +433,7 @@ async fn every_option_of_a_query_becomes_a_filter() {
     };
     let page = script.crm.get_contacts(&query).await.unwrap();
     assert_eq!(page.contacts.len(), 1, "a hit with another address is left out");
-    let sent = script.last().await;
+    let sent = script.last().await.1;
     assert_eq!(
         sent["filters"],
         json!([
@@ -469,13 +444,13 @@ async fn every_option_of_a_query_becomes_a_filter() {
     );
     assert_eq!(sent["pageLimit"], 500);
     assert_eq!(script.crm.count_contacts(&query).await.unwrap(), 2);
-    assert_eq!(script.last().await["pageLimit"], 1);
+    assert_eq!(script.last().await.1["pageLimit"], 1);
 }
 
 #[tokio::test]
 async fn a_full_page_without_a_place_to_go_on_is_not_the_last() {
     let hits = json!({"contacts": [{"id": "c1", "tags": [], "customFields": []}]});
-    let script = Scripted::new(&[("POST", "/contacts/search", hits)]).await;
+    let script = scripted(&[("POST", "/contacts/search", hits)]).await;
     let query = ContactQuery {
         limit: Some(1),
         ..ContactQuery::default()
@@ -492,7 +467,7 @@ async fn a_full_page_without_a_place_to_go_on_is_not_the_last() {
 
 #[tokio::test]
 async fn a_contact_that_was_deleted_since_the_index_saw_it_is_left_out() {
-    let script = Scripted::new(&[("POST", "/contacts/search", json!({"contacts": [hit("c1", json!({}))]}))]).await;
+    let script = scripted(&[("POST", "/contacts/search", json!({"contacts": [hit("c1", json!({}))]}))]).await;
     let gone = ResponseTemplate::new(400).set_body_json(json!({"statusCode": 400, "message": "Contact not found"}));
     respond(&script.server, "GET", "/contacts/c1", gone).await;
     let page = script.crm.get_contacts(&ContactQuery::default()).await.unwrap();
@@ -502,7 +477,7 @@ async fn a_contact_that_was_deleted_since_the_index_saw_it_is_left_out() {
 #[tokio::test]
 async fn contacts_by_address_are_those_that_have_it() {
     let at = "/contacts/search/duplicate";
-    let script = Scripted::new(&[("GET", at, contact(json!({})))]).await;
+    let script = scripted(&[("GET", at, contact(json!({})))]).await;
     let found = script.crm.find_contacts_by_email("ADA@example.com").await.unwrap();
     assert_eq!(found[0].id, "c1");
     let sent = &script.requests().await[0];
@@ -519,7 +494,7 @@ async fn contacts_by_address_are_those_that_have_it() {
             .is_empty()
     );
     for nothing in [json!({}), json!({"contact": null})] {
-        let script = Scripted::new(&[("GET", at, nothing)]).await;
+        let script = scripted(&[("GET", at, nothing)]).await;
         assert!(
             script
                 .crm
@@ -529,7 +504,7 @@ async fn contacts_by_address_are_those_that_have_it() {
                 .is_empty()
         );
     }
-    let script = Scripted::new(&[]).await;
+    let script = scripted(&[]).await;
     respond(&script.server, "GET", at, ResponseTemplate::new(200)).await;
     assert!(
         script
@@ -547,7 +522,7 @@ async fn null_and_unknown_members_are_no_trouble() {
         "lastName": null, "phone": 6025550100_u64, "dateAdded": "2026-01-02T03:04:05.678Z", "tags": null,
         "customFields": null, "dndSettings": null, "country": "Narnia", "brandNew": {"a": [1]}, "assignedTo": null
     });
-    let script = Scripted::new(&[("GET", "/contacts/c1", contact(odd))]).await;
+    let script = scripted(&[("GET", "/contacts/c1", contact(odd))]).await;
     let read = script.crm.get_contact("c1").await.unwrap();
     assert_eq!(
         (read.last_name.as_str(), read.phone.as_deref()),
@@ -556,12 +531,12 @@ async fn null_and_unknown_members_are_no_trouble() {
     assert_eq!((read.tags, read.owner_id), (None, None));
     assert_eq!(read.address.unwrap().country.as_deref(), Some("Narnia"));
     assert_eq!(read.created_at.unwrap().to_string(), "2026-01-02T03:04:05Z");
-    let deleted = Scripted::new(&[("GET", "/contacts/c1", contact(json!({"deleted": true})))]).await;
+    let deleted = scripted(&[("GET", "/contacts/c1", contact(json!({"deleted": true})))]).await;
     assert_eq!(
         deleted.crm.get_contact("c1").await.unwrap_err().kind,
         ErrorKind::NotFound
     );
-    let empty = Scripted::new(&[("GET", "/contacts/c1", json!({"contact": "c1"}))]).await;
+    let empty = scripted(&[("GET", "/contacts/c1", json!({"contact": "c1"}))]).await;
     assert_eq!(empty.crm.get_contact("c1").await.unwrap_err().kind, ErrorKind::Protocol);
 }
 
@@ -589,7 +564,7 @@ async fn refusals_are_told_apart_and_tell_no_personal_data() {
             ErrorKind::Unavailable,
         ),
     ] {
-        let script = Scripted::new(&[]).await;
+        let script = scripted(&[]).await;
         respond(
             &script.server,
             "PUT",
@@ -605,7 +580,7 @@ async fn refusals_are_told_apart_and_tell_no_personal_data() {
             "{error}"
         );
     }
-    let script = Scripted::new(&[]).await;
+    let script = scripted(&[]).await;
     let page = ResponseTemplate::new(502).set_body_raw("<html>502 Bad Gateway</html>", "text/html");
     respond(&script.server, "POST", "/contacts/c1/notes", page).await;
     let error = script.crm.add_note("c1", "", "text").await.unwrap_err();
@@ -619,7 +594,7 @@ async fn refusals_are_told_apart_and_tell_no_personal_data() {
 
 #[tokio::test]
 async fn after_a_429_the_window_is_waited_for() {
-    let script = Scripted::new(&[]).await;
+    let script = scripted(&[]).await;
     let busy = ResponseTemplate::new(429)
         .insert_header("x-ratelimit-interval-milliseconds", "4000")
         .insert_header("x-ratelimit-daily-remaining", "5");
@@ -641,7 +616,7 @@ async fn after_a_429_the_window_is_waited_for() {
 
 #[tokio::test]
 async fn a_spent_day_is_given_back_to_the_caller() {
-    let script = Scripted::new(&[]).await;
+    let script = scripted(&[]).await;
     let spent = ResponseTemplate::new(429)
         .insert_header("x-ratelimit-interval-milliseconds", "4000")
         .insert_header("x-ratelimit-daily-remaining", "0");
@@ -683,13 +658,13 @@ async fn an_expired_token_is_refreshed_once() {
 #[tokio::test]
 async fn a_workflow_is_started_with_an_empty_body_and_never_twice() {
     let at = "/contacts/c1/workflow/w1";
-    let script = Scripted::new(&[("POST", at, json!({"succeded": true}))]).await;
+    let script = scripted(&[("POST", at, json!({"succeded": true}))]).await;
     script.crm.trigger_automation("c1", "w1").await.unwrap();
-    assert_eq!(script.last().await, json!({}));
-    let script = Scripted::new(&[("POST", at, json!({"succeded": false}))]).await;
+    assert_eq!(script.last().await.1, json!({}));
+    let script = scripted(&[("POST", at, json!({"succeded": false}))]).await;
     let error = script.crm.trigger_automation("c1", "w1").await.unwrap_err();
     assert_eq!(error.kind, ErrorKind::InvalidInput);
-    let script = Scripted::new(&[]).await;
+    let script = scripted(&[]).await;
     respond(&script.server, "POST", at, ResponseTemplate::new(503)).await;
     let error = script.crm.trigger_automation("c1", "w1").await.unwrap_err();
     assert_eq!(
@@ -701,7 +676,7 @@ async fn a_workflow_is_started_with_an_empty_body_and_never_twice() {
 
 #[tokio::test]
 async fn goals_are_unsupported_and_nothing_is_sent() {
-    let script = Scripted::new(&[]).await;
+    let script = scripted(&[]).await;
     let error = script.crm.achieve_goal("c1", "bought", "mfh").await.unwrap_err();
     assert_eq!(error.kind, ErrorKind::Unsupported);
     assert!(script.calls().await.is_empty());
@@ -714,7 +689,7 @@ async fn lists_are_asked_for_with_the_location_and_the_vendors_slashes() {
         {"id": "u2", "firstName": "Ruth", "deleted": true}, {"id": "u3", "firstName": "Yuki", "lastName": null}
     ]});
     let workflows = json!({"workflows": [{"id": "w1", "name": "Nurture", "status": "published"}, {"name": "no id"}]});
-    let script = Scripted::new(&[("GET", "/users/", users), ("GET", "/workflows/", workflows)]).await;
+    let script = scripted(&[("GET", "/users/", users), ("GET", "/workflows/", workflows)]).await;
     let users = script.crm.list_users().await.unwrap();
     let names: Vec<&str> = users.iter().map(|user| user.name.as_str()).collect();
     assert_eq!(names, ["Dana Whitlock", "Yuki"]);
@@ -735,7 +710,7 @@ async fn lists_are_asked_for_with_the_location_and_the_vendors_slashes() {
 
 #[tokio::test]
 async fn a_doubled_tag_is_a_conflict() {
-    let script = Scripted::new(&[]).await;
+    let script = scripted(&[]).await;
     let list = tags_path();
     let refusal = json!({"statusCode": 400, "message": "The tag name is already exist."});
     Mock::given(method("POST"))

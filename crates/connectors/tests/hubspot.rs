@@ -10,9 +10,9 @@ use std::time::Duration;
 use mfh_connectors::{
     Connector, ConnectorConfig, ContactQuery, ErrorKind, NewContact, OptInOutcome, OptInStatus, WriteOutcome, build,
 };
-use mfh_types::{ConnectionId, JsonObject, Timestamp};
+use mfh_types::{ConnectionId, Timestamp};
 use serde_json::{Value, json};
-use support::{Renewable, World, key};
+use support::{Renewable, World, fields, key};
 use wiremock::matchers::{method, path};
 use wiremock::{Mock, MockServer, ResponseTemplate};
 
@@ -69,10 +69,6 @@ impl Scripted {
     async fn last(&self) -> (BTreeMap<String, String>, Value) {
         self.sent(self.calls().await.len() - 1).await
     }
-}
-
-fn fields(json: Value) -> JsonObject {
-    json.as_object().cloned().unwrap()
 }
 
 fn contact(properties: Value) -> Value {

@@ -14,17 +14,12 @@ use mfh_connectors::{
 use mfh_simulators::Ontraport as Simulator;
 use mfh_simulators::faults::{Fault, FaultRule};
 use mfh_simulators::ontraport::{API_KEY, APP_ID, DEMO_CONTACT_ID, Limits};
-use mfh_types::{JsonObject, SeededRandom, Timestamp};
+use mfh_types::{SeededRandom, Timestamp};
 use serde_json::{Value, json};
-use support::{World, key};
-use wiremock::matchers::{method, path, query_param};
-use wiremock::{Mock, MockServer, Request, ResponseTemplate};
-
-struct Scripted {
-    server: MockServer,
-    crm: Arc<dyn Connector>,
-    world: World,
-}
+use support::script::{Scripted, query};
+use support::{World, fields, key, new};
+use wiremock::matchers::{method, path};
+use wiremock::{Mock, Request, ResponseTemplate};
 
 fn connect(
     world: &World,
@@ -39,72 +34,16 @@ fn connect(
     build("ontraport", config)
 }
 
-impl Scripted {
-    /// Answers by method and path; a path may end in one query parameter, as `/object?objectID=14`.
-    async fn new(answers: &[(&str, &str, Value)]) -> Self {
-        let script = Self::empty().await;
-        for (verb, at, data) in answers {
-            script
-                .answer(verb, at, ResponseTemplate::new(200).set_body_json(enveloped(data)))
-                .await;
-        }
-        script
+async fn scripted(answers: &[(&str, &str, Value)]) -> Scripted {
+    let script = Scripted::silent(|world, url| connect(world, url, Some("2_1_app"), "key-0000").unwrap()).await;
+    for (verb, at, data) in answers {
+        script.say(verb, at, &enveloped(data)).await;
     }
-
-    async fn empty() -> Self {
-        let server = MockServer::start().await;
-        let world = World::new();
-        let crm = connect(&world, &server.uri(), Some("2_1_app"), "key-0000").unwrap();
-        Self { server, crm, world }
-    }
-
-    async fn answer(&self, verb: &str, at: &str, template: ResponseTemplate) {
-        let (at, query) = at.split_once('?').unwrap_or((at, ""));
-        let mut mock = Mock::given(method(verb)).and(path(at));
-        if let Some((name, value)) = query.split_once('=') {
-            mock = mock.and(query_param(name, value));
-        }
-        mock.respond_with(template).mount(&self.server).await;
-    }
-
-    async fn requests(&self) -> Vec<Request> {
-        self.server.received_requests().await.unwrap()
-    }
-
-    /// The requests so far as `METHOD path`, in order.
-    async fn calls(&self) -> Vec<String> {
-        let requests = self.requests().await;
-        requests
-            .iter()
-            .map(|sent| format!("{} {}", sent.method, sent.url.path()))
-            .collect()
-    }
-
-    /// Query and body of the last request.
-    async fn last(&self) -> (BTreeMap<String, String>, Value) {
-        let requests = self.requests().await;
-        let sent = requests.last().unwrap();
-        (query(sent), serde_json::from_slice(&sent.body).unwrap_or_default())
-    }
+    script
 }
 
 fn enveloped(data: &Value) -> Value {
     json!({"code": 0, "data": data, "account_id": "187153"})
-}
-
-fn query(sent: &Request) -> BTreeMap<String, String> {
-    sent.url.query_pairs().into_owned().collect()
-}
-
-fn fields(json: Value) -> JsonObject {
-    json.as_object().cloned().unwrap()
-}
-
-fn new(json: Value) -> NewContact {
-    NewContact {
-        fields: fields(json),
-        tags: Vec::new(),
-    }
 }
 
 fn meta() -> Value {
@@ -123,7 +62,7 @@ fn contact() -> Value {
 
 #[tokio::test]
 async fn app_id_and_key_are_sent_and_nothing_works_without_the_app_id() {
-    let script = Scripted::new(&[("GET", "/objects/getInfo", json!({"count": "3"}))]).await;
+    let script = scripted(&[("GET", "/objects/getInfo", json!({"count": "3"}))]).await;
     script.crm.test_connection().await.unwrap();
     let sent = &script.requests().await[0];
     assert_eq!(
@@ -143,7 +82,7 @@ async fn app_id_and_key_are_sent_and_nothing_works_without_the_app_id() {
 async fn an_address_with_quotes_and_backslashes_makes_a_valid_condition() {
     let email = r#"o"hara\"}],"OR",{@example.com"#;
     let own = json!([{"id": "7", "email": email.to_uppercase()}, {"id": "8", "email": "other@example.com"}]);
-    let script = Scripted::new(&[("GET", "/objects", own)]).await;
+    let script = scripted(&[("GET", "/objects", own)]).await;
     let found = script.crm.find_contacts_by_email(email).await.unwrap();
     assert_eq!(found.len(), 1, "what the CRM finds too much is left out");
     let condition: Value = serde_json::from_str(&script.last().await.0["condition"]).unwrap();
@@ -174,7 +113,7 @@ fn many(total: u64) -> impl Fn(&Request) -> ResponseTemplate {
 
 #[tokio::test]
 async fn a_hundred_and_twenty_contacts_are_three_pages_by_id() {
-    let script = Scripted::empty().await;
+    let script = scripted(&[]).await;
     let mock = Mock::given(method("GET")).and(path("/objects")).respond_with(many(120));
     mock.mount(&script.server).await;
     let mut asked = ContactQuery {
@@ -205,7 +144,7 @@ async fn a_hundred_and_twenty_contacts_are_three_pages_by_id() {
 #[tokio::test]
 async fn a_page_that_comes_again_is_an_error() {
     let page: Vec<Value> = (1..=50).map(|id| json!({"id": id.to_string()})).collect();
-    let script = Scripted::new(&[("GET", "/objects", page.into())]).await;
+    let script = scripted(&[("GET", "/objects", page.into())]).await;
     let mut query = ContactQuery::default();
     query.cursor = script.crm.get_contacts(&query).await.unwrap().next_cursor;
     let error = script.crm.get_contacts(&query).await.unwrap_err();
@@ -215,7 +154,7 @@ async fn a_page_that_comes_again_is_an_error() {
 
 #[tokio::test]
 async fn all_conditions_of_a_query_are_sent_together() {
-    let script = Scripted::new(&[
+    let script = scripted(&[
         ("GET", "/objects/tag", json!([])),
         ("GET", "/objects/getInfo", json!({"count": 4})),
     ])
@@ -256,7 +195,7 @@ async fn all_conditions_of_a_query_are_sent_together() {
 
 #[tokio::test]
 async fn custom_fields_are_those_with_a_number() {
-    let script = Scripted::new(&[("GET", "/objects/meta", meta())]).await;
+    let script = scripted(&[("GET", "/objects/meta", meta())]).await;
     let found = script.crm.get_custom_fields().await.unwrap();
     let keys: Vec<&str> = found.iter().map(|field| field.key.as_str()).collect();
     assert_eq!(keys, ["f11", "f12", "f13", "f14", "f15"]);
@@ -270,7 +209,7 @@ async fn custom_fields_are_those_with_a_number() {
 
 #[tokio::test]
 async fn several_fields_are_one_write_with_ids_of_choices_and_days_as_seconds() {
-    let script = Scripted::new(&[
+    let script = scripted(&[
         ("GET", "/objects/meta", meta()),
         ("PUT", "/objects", json!({"attrs": {"id": "7", "dlm": "1"}})),
     ])
@@ -312,7 +251,7 @@ async fn a_contact_with_odd_values_is_read_all_the_same() {
         "date": 1_772_323_200, "bulk_mail": 9, "f11": "99", "f12": "*/*31*/*77*/*", "f13": "0", "f14": "0",
         "f15": {"new": "shape"}, "f99": "kept", "news": [1], "contact_cat": null
     });
-    let script = Scripted::new(&[("GET", "/object", odd), ("GET", "/objects/meta", meta())]).await;
+    let script = scripted(&[("GET", "/object", odd), ("GET", "/objects/meta", meta())]).await;
     let read = script.crm.get_contact("7").await.unwrap();
     assert_eq!(
         (read.id.as_str(), read.first_name.as_str(), read.last_name.as_str()),
@@ -325,7 +264,7 @@ async fn a_contact_with_odd_values_is_read_all_the_same() {
         json!({"f11": "99", "f12": ["Art", "77"], "f14": false, "f15": "{\"new\":\"shape\"}", "f99": "kept"});
     assert_eq!(read.custom_fields, fields(expected));
     for nothing in [json!([]), json!(null), json!(false)] {
-        let script = Scripted::new(&[("GET", "/object", nothing)]).await;
+        let script = scripted(&[("GET", "/object", nothing)]).await;
         assert_eq!(script.crm.get_contact("7").await.unwrap_err().kind, ErrorKind::NotFound);
     }
 }
@@ -333,7 +272,7 @@ async fn a_contact_with_odd_values_is_read_all_the_same() {
 #[tokio::test]
 async fn a_contact_is_created_in_one_request_and_its_tags_in_another() {
     let tags = json!([{"tag_id": "5", "tag_name": "VIP"}, {"tag_id": "6", "tag_name": "Gold", "object_type_id": 0}]);
-    let script = Scripted::new(&[
+    let script = scripted(&[
         ("GET", "/objects?objectID=14", tags),
         (
             "POST",
@@ -365,7 +304,7 @@ async fn an_upsert_tells_a_new_contact_from_a_merged_one() {
     let at = "/objects/saveorupdate";
     let ada = json!({"id": "7", "firstname": "Ada", "email": "ada@example.com"});
     let wanted = new(json!({"email": "ada@example.com", "last_name": ""}));
-    let script = Scripted::new(&[("POST", at, ada.clone())]).await;
+    let script = scripted(&[("POST", at, ada.clone())]).await;
     let (made, created) = script.crm.upsert_contact(&wanted).await.unwrap();
     assert_eq!((made.id.as_str(), created), ("7", true));
     assert_eq!(
@@ -376,18 +315,18 @@ async fn an_upsert_tells_a_new_contact_from_a_merged_one() {
         (json!({"id": 7, "dlm": "5"}), false),
         (json!({"id": "7", "date": "5"}), true),
     ] {
-        let script = Scripted::new(&[("POST", at, json!({"attrs": attrs})), ("GET", "/object", ada.clone())]).await;
+        let script = scripted(&[("POST", at, json!({"attrs": attrs})), ("GET", "/object", ada.clone())]).await;
         let (merged, is_new) = script.crm.upsert_contact(&wanted).await.unwrap();
         assert_eq!((merged.first_name.as_str(), is_new), ("Ada", created));
         assert_eq!(script.calls().await.len(), 2);
     }
-    let script = Scripted::new(&[("POST", at, json!({"attrs": {"id": "7"}}))]).await;
+    let script = scripted(&[("POST", at, json!({"attrs": {"id": "7"}}))]).await;
     let error = script.crm.upsert_contact(&wanted).await.unwrap_err();
     assert_eq!(
         (error.kind, error.contact_id.as_deref()),
         (ErrorKind::Partial, Some("7"))
     );
-    let script = Scripted::new(&[("POST", at, json!([]))]).await;
+    let script = scripted(&[("POST", at, json!([]))]).await;
     let error = script.crm.upsert_contact(&wanted).await.unwrap_err();
     assert_eq!(
         (error.kind, error.outcome),
@@ -404,7 +343,7 @@ async fn an_upsert_tells_a_new_contact_from_a_merged_one() {
 
 #[tokio::test]
 async fn a_tag_is_written_only_when_it_changes_something() {
-    let script = Scripted::new(&[
+    let script = scripted(&[
         (
             "GET",
             "/objects?objectID=14",
@@ -454,7 +393,7 @@ async fn a_tag_is_written_only_when_it_changes_something() {
 
 #[tokio::test]
 async fn a_hundred_and_twenty_tags_are_three_pages() {
-    let script = Scripted::empty().await;
+    let script = scripted(&[]).await;
     let page = |request: &Request| {
         let start: usize = query(request)["start"].parse().unwrap();
         let ids = (1..=120).skip(start).take(50);
@@ -475,7 +414,7 @@ async fn a_hundred_and_twenty_tags_are_three_pages() {
 
 #[tokio::test]
 async fn a_tag_name_is_looked_for_before_it_is_created() {
-    let script = Scripted::new(&[
+    let script = scripted(&[
         (
             "GET",
             "/objects",
@@ -494,7 +433,7 @@ async fn a_tag_name_is_looked_for_before_it_is_created() {
 
 #[tokio::test]
 async fn an_automation_is_named_by_a_number_and_a_legacy_sequence_by_its_prefix() {
-    let script = Scripted::new(&[
+    let script = scripted(&[
         ("GET", "/object?objectID=0", contact()),
         (
             "GET",
@@ -528,7 +467,7 @@ async fn an_automation_is_named_by_a_number_and_a_legacy_sequence_by_its_prefix(
 
 #[tokio::test]
 async fn a_deleted_contact_is_named_in_the_query_of_a_single_object() {
-    let script = Scripted::new(&[("DELETE", "/object", json!(null))]).await;
+    let script = scripted(&[("DELETE", "/object", json!(null))]).await;
     script.crm.delete_contact("7").await.unwrap();
     assert_eq!(script.calls().await, ["DELETE /object"]);
     let (query, body) = script.last().await;
@@ -540,7 +479,7 @@ async fn a_deleted_contact_is_named_in_the_query_of_a_single_object() {
 
 #[tokio::test]
 async fn an_unknown_owner_is_refused_because_ontraport_takes_any_number() {
-    let script = Scripted::new(&[
+    let script = scripted(&[
         (
             "GET",
             "/objects?objectID=2",
@@ -568,7 +507,7 @@ async fn a_bounce_and_a_review_are_not_undone_and_a_confirmed_consent_is_not_low
         ("1", true, OptInOutcome::Already),
         ("0", false, OptInOutcome::Already),
     ] {
-        let script = Scripted::new(&[("GET", "/object", json!({"id": "7", "bulk_mail": number}))]).await;
+        let script = scripted(&[("GET", "/object", json!({"id": "7", "bulk_mail": number}))]).await;
         let said = script.crm.set_opt_in_status("7", opted_in, "asked").await.unwrap();
         assert_eq!(said, outcome, "{number} {opted_in}");
         assert_eq!(script.calls().await, ["GET /object"]);
@@ -578,7 +517,7 @@ async fn a_bounce_and_a_review_are_not_undone_and_a_confirmed_consent_is_not_low
 #[tokio::test]
 async fn consent_is_believed_only_when_it_reads_back() {
     let changes = json!({"attrs": {"id": "7", "bulk_mail": "1"}});
-    let script = Scripted::new(&[
+    let script = scripted(&[
         ("GET", "/object", json!({"id": "7", "bulk_mail": "0"})),
         ("PUT", "/objects", changes),
     ])
@@ -691,7 +630,7 @@ async fn a_used_up_minute_is_waited_for_when_it_ends_soon_and_told_when_not() {
 
 #[tokio::test]
 async fn a_quota_that_runs_out_slows_down_the_next_request() {
-    let script = Scripted::empty().await;
+    let script = scripted(&[]).await;
     let headers = ResponseTemplate::new(200)
         .set_body_json(enveloped(&json!({"count": 1})))
         .insert_header("X-Rate-Limit-Limit", "180")
@@ -723,7 +662,7 @@ async fn failures_keep_their_kind_and_tell_what_the_vendor_said_without_private_
         (502, page, ErrorKind::Unavailable),
         (503, "", ErrorKind::Unavailable),
     ] {
-        let script = Scripted::empty().await;
+        let script = scripted(&[]).await;
         script
             .answer("PUT", "/objects", ResponseTemplate::new(status).set_body_string(body))
             .await;
@@ -744,7 +683,7 @@ async fn failures_keep_their_kind_and_tell_what_the_vendor_said_without_private_
 
 #[tokio::test]
 async fn a_code_other_than_zero_is_a_failure_whatever_the_status() {
-    let script = Scripted::empty().await;
+    let script = scripted(&[]).await;
     let refused = json!({"code": "-1", "data": "No such field for ada@example.com"});
     script
         .answer("PUT", "/objects", ResponseTemplate::new(200).set_body_json(refused))
@@ -763,7 +702,7 @@ async fn a_code_other_than_zero_is_a_failure_whatever_the_status() {
         error.message.contains("No such field") && !error.message.contains("ada@"),
         "{error}"
     );
-    let script = Scripted::empty().await;
+    let script = scripted(&[]).await;
     script
         .answer("PUT", "/objects", ResponseTemplate::new(200).set_body_string("<html>"))
         .await;

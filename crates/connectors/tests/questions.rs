@@ -1,49 +1,33 @@
 //! Questions about a contact's records and e-mails, in front of the Keap simulator.
 #![allow(clippy::unwrap_used, reason = "tests")]
 
+mod support;
+
 use std::sync::Arc;
 
 use chrono::{DateTime, TimeDelta, Utc};
-use mfh_connectors::{
-    Connector, ConnectorConfig, EmailEvent, End, ErrorKind, Question, RecordKind, Shared, StaticToken, TokioSleeper,
-    Transport, build,
-};
+use mfh_connectors::{Connector, EmailEvent, End, ErrorKind, Question, RecordKind};
 use mfh_simulators::keap::PERSONAL_ACCESS_TOKEN;
 use mfh_simulators::{Keap, Server};
-use mfh_types::{AuthType, ConnectionId, ManualClock, RateLimits, Secret, SeededRandom};
+use mfh_types::SeededRandom;
 use serde_json::{Value, json};
+use support::World;
 
 /// A contact with sales, and one without.
 const BUYER: &str = "1001";
 const BROWSER: &str = "1004";
 
-struct World {
+struct Bench {
     _server: Server,
     keap: Arc<dyn Connector>,
 }
 
-impl World {
+impl Bench {
     async fn start() -> Self {
-        let clock = Arc::new(ManualClock::at(DateTime::from_timestamp(1_772_323_200, 0).unwrap()));
-        let random = Arc::new(SeededRandom::new(1));
-        let server = Keap::open(None, clock.clone(), random.clone())
-            .unwrap()
-            .start()
-            .await
-            .unwrap();
-        let config = ConnectorConfig {
-            connection_id: ConnectionId::parse("test").unwrap(),
-            base_url: Some(server.base_url()),
-            auth_type: AuthType::ApiKey,
-            credentials: Arc::new(StaticToken::new("keap", Secret::new(PERSONAL_ACCESS_TOKEN))),
-            app_id: None,
-            external_app_id: None,
-            user_host: false,
-            rate_limits: RateLimits::default(),
-            throttle_key: None,
-            shared: Shared::new(Transport::new().unwrap(), clock, random, Arc::new(TokioSleeper)),
-        };
-        let keap = build("keap", config).unwrap();
+        let world = World::new();
+        let simulator = Keap::open(None, world.clock.clone(), Arc::new(SeededRandom::new(1))).unwrap();
+        let server = simulator.start().await.unwrap();
+        let keap = world.connect("keap", &server.base_url(), PERSONAL_ACCESS_TOKEN);
         Self { _server: server, keap }
     }
 
@@ -58,7 +42,7 @@ impl World {
 
 #[tokio::test]
 async fn the_oldest_and_the_newest_record_are_told_apart() {
-    let it = World::start().await;
+    let it = Bench::start().await;
     let first = it.related(BUYER, RecordKind::Invoice, End::First, "InvoiceTotal").await;
     let last = it.related(BUYER, RecordKind::Invoice, End::Last, "InvoiceTotal").await;
     assert_eq!((first, last), (json!("50.00"), json!("150.00")));
@@ -78,7 +62,7 @@ async fn the_oldest_and_the_newest_record_are_told_apart() {
 
 #[tokio::test]
 async fn every_kind_of_record_is_answered() {
-    let it = World::start().await;
+    let it = Bench::start().await;
     for (record, column, expected) in [
         (RecordKind::Invoice, "ProductSold", json!("51")),
         (RecordKind::Job, "JobTitle", json!("Starter course")),
@@ -103,7 +87,7 @@ async fn every_kind_of_record_is_answered() {
 
 #[tokio::test]
 async fn a_column_that_the_api_lacks_is_unsupported_with_and_without_a_record() {
-    let it = World::start().await;
+    let it = Bench::start().await;
     for contact in [BUYER, BROWSER] {
         let question = Question::Related {
             record: RecordKind::Subscription,
@@ -117,7 +101,7 @@ async fn a_column_that_the_api_lacks_is_unsupported_with_and_without_a_record() 
 
 #[tokio::test]
 async fn the_last_click_open_and_send_of_an_address_are_answered() {
-    let it = World::start().await;
+    let it = Bench::start().await;
     let address = it.keap.get_contact(BUYER).await.unwrap().email;
     let mut times = Vec::new();
     for event in [EmailEvent::Click, EmailEvent::Open, EmailEvent::Send] {
@@ -139,7 +123,7 @@ async fn the_last_click_open_and_send_of_an_address_are_answered() {
 
 #[tokio::test]
 async fn clicks_are_counted_inside_the_period_only() {
-    let it = World::start().await;
+    let it = Bench::start().await;
     let contact = it.keap.get_contact(BUYER).await.unwrap();
     let clicked = Question::LastEmail {
         address: contact.email.clone(),
@@ -163,7 +147,7 @@ async fn clicks_are_counted_inside_the_period_only() {
 
 #[tokio::test]
 async fn an_id_that_would_change_the_filter_is_refused() {
-    let it = World::start().await;
+    let it = Bench::start().await;
     let question = Question::Related {
         record: RecordKind::Job,
         end: End::First,

@@ -14,17 +14,7 @@ use mfh_simulators::stripe::{DEMO_CUSTOMER_ID, Limits, PUBLISHABLE_KEY};
 use mfh_types::{JsonObject, Timestamp};
 use serde_json::{Value, json};
 use stripe_support::Stripe;
-
-fn fields(json: Value) -> JsonObject {
-    json.as_object().cloned().unwrap()
-}
-
-fn new(json: Value) -> NewContact {
-    NewContact {
-        fields: fields(json),
-        tags: Vec::new(),
-    }
-}
+use support::{fields, new};
 
 #[tokio::test]
 async fn a_customer_is_a_contact() {

@@ -17,7 +17,7 @@ use mfh_helpers::{
 use mfh_simulators::faults::{Fault, FaultRule, Times};
 use mfh_simulators::keap::PERSONAL_ACCESS_TOKEN;
 use mfh_simulators::{Keap, Server};
-use mfh_types::{AuthType, ConnectionId, JsonObject, ManualClock, RateLimits, Secret, SeededRandom};
+use mfh_types::{AuthType, ConnectionId, JsonObject, ManualClock, Secret, SeededRandom};
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -85,16 +85,13 @@ impl World {
         let keap = Keap::open(None, clock.clone(), random.clone()).unwrap();
         let server = keap.start().await.unwrap();
         let config = ConnectorConfig {
-            connection_id: ConnectionId::parse("test").unwrap(),
             base_url: Some(server.base_url()),
-            auth_type: AuthType::ApiKey,
-            credentials: Arc::new(StaticToken::new("keap", Secret::new(PERSONAL_ACCESS_TOKEN))),
-            app_id: None,
-            external_app_id: None,
-            rate_limits: RateLimits::default(),
-            user_host: false,
-            throttle_key: None,
-            shared: Shared::new(Transport::new().unwrap(), clock.clone(), random, clock.clone()),
+            ..ConnectorConfig::new(
+                ConnectionId::parse("test").unwrap(),
+                AuthType::ApiKey,
+                Arc::new(StaticToken::new("keap", Secret::new(PERSONAL_ACCESS_TOKEN))),
+                Shared::new(Transport::new().unwrap(), clock.clone(), random, clock.clone()),
+            )
         };
         let crm = build("keap", config).unwrap();
         Self {

@@ -19,8 +19,7 @@ use mfh_simulators::keap::PERSONAL_ACCESS_TOKEN;
 use mfh_simulators::services::{FOLDERS, TWILIO_KEY};
 use mfh_simulators::{Keap, Server, Services};
 use mfh_types::{
-    AccountId, AuthType, ConnectionId, Credentials, ExecutionId, HelperId, ManualClock, RateLimits, Secret,
-    SeededRandom,
+    AccountId, AuthType, ConnectionId, Credentials, ExecutionId, HelperId, ManualClock, Secret, SeededRandom,
 };
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -61,16 +60,13 @@ impl Stage {
             .await
             .unwrap();
         let config = ConnectorConfig {
-            connection_id: ConnectionId::parse("test").unwrap(),
             base_url: Some(keap.base_url()),
-            auth_type: AuthType::ApiKey,
-            credentials: Arc::new(StaticToken::new("keap", Secret::new(PERSONAL_ACCESS_TOKEN))),
-            app_id: None,
-            external_app_id: None,
-            user_host: false,
-            rate_limits: RateLimits::default(),
-            throttle_key: None,
-            shared: Shared::new(Transport::new().unwrap(), clock.clone(), random.clone(), clock.clone()),
+            ..ConnectorConfig::new(
+                ConnectionId::parse("test").unwrap(),
+                AuthType::ApiKey,
+                Arc::new(StaticToken::new("keap", Secret::new(PERSONAL_ACCESS_TOKEN))),
+                Shared::new(Transport::new().unwrap(), clock.clone(), random.clone(), clock.clone()),
+            )
         };
         let services = Services::new();
         let server = services.start().await.unwrap();

@@ -76,6 +76,18 @@ impl Fixture {
         self.queue(name, &[(QueueAttributeName::FifoQueue, "true")]).await
     }
 
+    /// A queue whose messages move to another after three receives; both.
+    async fn redriven(&self) -> (String, String) {
+        let dead = self.fifo("dead.fifo").await;
+        let arn = format!("arn:aws:sqs:us-west-2:{ACCOUNT}:dead.fifo");
+        let policy = format!("{{\"deadLetterTargetArn\":\"{arn}\",\"maxReceiveCount\":3}}");
+        let attributes = [
+            (QueueAttributeName::FifoQueue, "true"),
+            (QueueAttributeName::RedrivePolicy, policy.as_str()),
+        ];
+        (self.queue("q.fifo", &attributes).await, dead)
+    }
+
     async fn send(&self, url: &str, group: &str, body: &str) {
         let send = self.client.send_message().queue_url(url).message_body(body);
         send.message_group_id(group)
@@ -293,14 +305,7 @@ async fn a_fifo_queue_wants_a_group_and_something_to_know_repeats_by() {
 #[tokio::test]
 async fn a_message_received_too_often_moves_to_the_dead_letter_queue_and_frees_its_group() {
     let it = Fixture::new();
-    let dead = it.fifo("dead.fifo").await;
-    let policy =
-        format!("{{\"deadLetterTargetArn\":\"arn:aws:sqs:us-west-2:{ACCOUNT}:dead.fifo\",\"maxReceiveCount\":3}}");
-    let attributes = [
-        (QueueAttributeName::FifoQueue, "true"),
-        (QueueAttributeName::RedrivePolicy, policy.as_str()),
-    ];
-    let url = it.queue("q.fifo", &attributes).await;
+    let (url, dead) = it.redriven().await;
     it.send(&url, "a", "bad").await;
     it.send(&url, "a", "good").await;
     let mut id = None;
@@ -546,14 +551,7 @@ async fn nothing_accepted_is_lost_when_the_process_is_killed() {
 #[tokio::test]
 async fn kills_do_not_make_a_message_a_dead_letter_and_failures_still_do() {
     let mut it = Fixture::new();
-    let dead = it.fifo("dead.fifo").await;
-    let policy =
-        format!("{{\"deadLetterTargetArn\":\"arn:aws:sqs:us-west-2:{ACCOUNT}:dead.fifo\",\"maxReceiveCount\":3}}");
-    let attributes = [
-        (QueueAttributeName::FifoQueue, "true"),
-        (QueueAttributeName::RedrivePolicy, policy.as_str()),
-    ];
-    let url = it.queue("q.fifo", &attributes).await;
+    let (url, dead) = it.redriven().await;
     it.send(&url, "a", "1").await;
     for failures in 0..3 {
         for _ in 0..3 {

@@ -87,6 +87,16 @@ impl<'a> Caller<'a> {
         self.world.raw(&operation.method, path, &headers, body).await
     }
 
+    /// The text of the body that an operation wants.
+    fn body_of(&self, operation: &Operation<'_>) -> String {
+        let body = self.mine.body(operation);
+        if body.is_null() {
+            String::new()
+        } else {
+            body.to_string()
+        }
+    }
+
     async fn send_body(&self, operation: &Operation<'_>, body: impl Into<Vec<u8>>) -> Raw {
         self.send(operation, &self.mine.path(operation), &[], body.into()).await
     }
@@ -378,12 +388,7 @@ async fn nonsense_in_a_path_is_refused() {
     let caller = Caller::of(&world).await;
     let mut tried = 0;
     for operation in description.operations() {
-        let body = caller.mine.body(&operation);
-        let body = if body.is_null() {
-            String::new()
-        } else {
-            body.to_string()
-        };
+        let body = caller.body_of(&operation);
         for name in operation.path_names() {
             for value in nonsense() {
                 let path = operation.path_with(|other| match caller.mine.path_value(&operation, other) {
@@ -424,12 +429,7 @@ async fn nonsense_in_a_query_or_header_is_refused_or_finds_nothing() {
     let caller = Caller::of(&world).await;
     let mut strict = 0;
     for operation in description.operations() {
-        let body = caller.mine.body(&operation);
-        let body = if body.is_null() {
-            String::new()
-        } else {
-            body.to_string()
-        };
+        let body = caller.body_of(&operation);
         // Nothing is deleted where a parameter is forgiven.
         let path = match operation.method.as_str() {
             "DELETE" => caller

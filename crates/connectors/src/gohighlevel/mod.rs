@@ -315,12 +315,7 @@ impl Dialect for GoHighLevel {
 #[async_trait]
 impl Connector for GoHighLevel {
     fn metadata(&self) -> Metadata {
-        Metadata {
-            platform_slug: map::SLUG,
-            platform_name: NAME,
-            api_version: "v2",
-            base_url: self.http.base_url().to_owned(),
-        }
+        self.http.metadata("v2")
     }
 
     fn capabilities(&self) -> &'static [Capability] {

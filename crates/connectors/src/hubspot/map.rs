@@ -277,25 +277,12 @@ pub(crate) fn contact(contact: api::Contact) -> Contact {
         country: text("country"),
     };
     let id = contact.id.clone().unwrap_or_default();
+    let known = Contact::new(SLUG, id, text);
     Contact {
-        source_id: id.clone(),
-        id,
-        first_name: text("first_name").unwrap_or_default(),
-        last_name: text("last_name").unwrap_or_default(),
-        email: text("email").unwrap_or_default(),
-        phone: text("phone"),
-        company: text("company"),
         job_title: text("job_title"),
-        tags: None,
-        source_crm: SLUG.to_owned(),
         created_at: timestamp(contact.created_at.as_deref()),
         updated_at: timestamp(contact.updated_at.as_deref()),
-        owner_id: text("owner_id"),
-        timezone: text("timezone"),
-        website: text("website"),
         birthday: day(text("birthday")),
-        anniversary: None,
-        source: None,
         address: (address != Address::default()).then_some(address),
         emails: own("email").into_iter().chain(others).collect(),
         phones: ["phone", "mobilephone"].into_iter().filter_map(own).collect(),
@@ -305,6 +292,7 @@ pub(crate) fn contact(contact: api::Contact) -> Contact {
             .into_iter()
             .filter(|(property, _)| is_custom(property))
             .collect(),
+        ..known
     }
 }
 

@@ -30,7 +30,7 @@ use serde_json::{Map, Value};
 use tokio::sync::OnceCell;
 
 use self::api::path;
-use crate::connector::{Capability, Connector, Metadata, Result};
+use crate::connector::{Capability, Connector, Metadata, Result, count_pages};
 use crate::cursor;
 use crate::error::{ConnectorError, ErrorKind, WriteOutcome};
 use crate::http::{Call, HttpClient, Vendor};
@@ -809,12 +809,7 @@ impl Dialect for HubSpot {
 #[async_trait]
 impl Connector for HubSpot {
     fn metadata(&self) -> Metadata {
-        Metadata {
-            platform_slug: map::SLUG,
-            platform_name: NAME,
-            api_version: "v3",
-            base_url: self.http.base_url().to_owned(),
-        }
+        self.http.metadata("v3")
     }
 
     fn capabilities(&self) -> &'static [Capability] {
@@ -872,21 +867,7 @@ impl Connector for HubSpot {
             return total
                 .ok_or_else(|| self.error(ErrorKind::Protocol, "HubSpot did not say how many contacts it found"));
         }
-        let mut query = ContactQuery {
-            ids_only: true,
-            limit: None,
-            cursor: None,
-            ..query.clone()
-        };
-        let mut count = 0;
-        loop {
-            let page = self.get_contacts(&query).await?;
-            count += u64::try_from(page.contacts.len()).unwrap_or_default();
-            match page.next_cursor {
-                Some(cursor) => query.cursor = Some(cursor),
-                None => return Ok(count),
-            }
-        }
+        count_pages(self, query).await
     }
 
     async fn create_contact(&self, new: &NewContact) -> Result<Contact> {

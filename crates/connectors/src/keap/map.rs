@@ -499,21 +499,12 @@ pub(crate) fn contact(contact: api::Contact) -> Contact {
         _ => None,
     };
     let id = contact.id.clone().unwrap_or_default();
+    let known = Contact::new(SLUG, id, text);
     Contact {
-        source_id: id.clone(),
-        id,
-        first_name: text("first_name").unwrap_or_default(),
-        last_name: text("last_name").unwrap_or_default(),
-        email: text("email").unwrap_or_default(),
-        phone: text("phone"),
-        company: text("company"),
         job_title: text("job_title"),
-        source_crm: SLUG.to_owned(),
         created_at: timestamp(contact.create_time.as_deref()),
         updated_at: timestamp(contact.update_time.as_deref()),
-        owner_id: text("owner_id").filter(|id| id != "0"),
-        timezone: text("timezone"),
-        website: text("website"),
+        owner_id: known.owner_id.clone().filter(|id| id != "0"),
         birthday: day(text("birthday")),
         anniversary: day(text("anniversary")),
         source: text("source"),
@@ -527,6 +518,7 @@ pub(crate) fn contact(contact: api::Contact) -> Contact {
             .into_iter()
             .filter_map(|custom| Some((custom.id?, custom.content)))
             .collect(),
+        ..known
     }
 }
 

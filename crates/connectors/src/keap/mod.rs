@@ -27,7 +27,7 @@ use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 use tokio::sync::OwnedMutexGuard;
 
-use crate::connector::{Capability, Connector, Metadata, Result};
+use crate::connector::{Capability, Connector, Metadata, Result, count_pages};
 use crate::cursor;
 use crate::error::{ConnectorError, ErrorKind, WriteOutcome};
 use crate::http::{Call, HttpClient, Vendor};
@@ -498,21 +498,7 @@ impl Connector for Keap {
 
     /// Keap gives no totals: the pages are read, a thousand ids at a time.
     async fn count_contacts(&self, query: &ContactQuery) -> Result<u64> {
-        let mut query = ContactQuery {
-            ids_only: true,
-            limit: None,
-            cursor: None,
-            ..query.clone()
-        };
-        let mut count = 0;
-        loop {
-            let page = self.get_contacts(&query).await?;
-            count += u64::try_from(page.contacts.len()).unwrap_or_default();
-            match page.next_cursor {
-                Some(cursor) => query.cursor = Some(cursor),
-                None => return Ok(count),
-            }
-        }
+        count_pages(self, query).await
     }
 
     async fn create_contact(&self, new: &NewContact) -> Result<Contact> {

@@ -197,24 +197,12 @@ fn standard(contact: &Record, name: &str) -> Option<String> {
 pub(crate) fn contact(record: &Record) -> Contact {
     let text = |name| standard(record, name);
     let id = id(record).unwrap_or_default();
+    let known = Contact::new(SLUG, id, text);
     Contact {
-        source_id: id.clone(),
-        id,
-        first_name: text("first_name").unwrap_or_default(),
-        last_name: text("last_name").unwrap_or_default(),
-        email: text("email").unwrap_or_default(),
-        phone: text("phone"),
-        company: text("company"),
         job_title: text("job_title"),
-        source_crm: SLUG.to_owned(),
         created_at: timestamp(record, "date"),
         updated_at: timestamp(record, "dlm"),
-        owner_id: text("owner_id"),
-        timezone: text("timezone"),
-        website: text("website"),
         birthday: text("birthday"),
-        anniversary: None,
-        source: None,
         address: address(record),
         emails: slots(record, &["email"]),
         phones: slots(record, &PHONES),
@@ -225,6 +213,7 @@ pub(crate) fn contact(record: &Record) -> Contact {
             .filter(|(key, _)| is_custom(key))
             .map(|(key, value)| (key.clone(), value.clone()))
             .collect(),
+        ..known
     }
 }
 

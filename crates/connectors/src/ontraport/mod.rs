@@ -390,12 +390,7 @@ impl Dialect for Ontraport {
 #[async_trait]
 impl Connector for Ontraport {
     fn metadata(&self) -> Metadata {
-        Metadata {
-            platform_slug: map::SLUG,
-            platform_name: NAME,
-            api_version: "v1",
-            base_url: self.http.base_url().to_owned(),
-        }
+        self.http.metadata("v1")
     }
 
     fn capabilities(&self) -> &'static [Capability] {

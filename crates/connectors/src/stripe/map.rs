@@ -223,6 +223,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::wire::odd::any_json;
 
     fn fields(json: Value) -> Map<String, Value> {
         json.as_object().cloned().unwrap()
@@ -289,37 +290,11 @@ mod tests {
         }
     }
 
-    fn any_json() -> impl Strategy<Value = Value> {
-        let leaf = prop_oneof![
-            Just(Value::Null),
-            any::<bool>().prop_map(Value::from),
-            any::<i64>().prop_map(Value::from),
-            any::<f64>().prop_map(Value::from),
-            ".{0,12}".prop_map(Value::from),
-        ];
-        leaf.prop_recursive(3, 24, 6, |inner| {
-            prop_oneof![
-                prop::collection::vec(inner.clone(), 0..4).prop_map(Value::from),
-                prop::collection::vec(
-                    (
-                        prop_oneof![
-                            Just("name".to_owned()),
-                            Just("metadata".to_owned()),
-                            Just("created".to_owned()),
-                            ".{0,6}"
-                        ],
-                        inner
-                    ),
-                    0..5
-                )
-                .prop_map(|members| Value::Object(members.into_iter().collect())),
-            ]
-        })
-    }
+    const NAMES: &str = "name metadata created";
 
     proptest! {
         #[test]
-        fn no_answer_makes_the_mapping_panic(json in any_json()) {
+        fn no_answer_makes_the_mapping_panic(json in any_json(NAMES, &[])) {
             if let Ok(customer) = serde_json::from_value::<api::Customer>(json.clone()) {
                 for key in ["id", "full_name", "first_name", "last_name", "email", "phone", "description", "city", "x"] {
                     read(&customer, &place(key).unwrap());
@@ -331,7 +306,7 @@ mod tests {
         }
 
         #[test]
-        fn odd_members_of_a_customer_do_not_hide_the_others(odd in any_json()) {
+        fn odd_members_of_a_customer_do_not_hide_the_others(odd in any_json(NAMES, &[])) {
             let customer: api::Customer = serde_json::from_value(json!({
                 "id": "cus_1", "name": "Ada Lovelace", "metadata": odd.clone(), "created": odd.clone(), "deleted": odd.clone(),
                 "shipping": odd.clone(), "tax": odd, "email": 7,

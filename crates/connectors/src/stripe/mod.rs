@@ -196,12 +196,7 @@ impl Stripe {
 #[async_trait]
 impl Connector for Stripe {
     fn metadata(&self) -> Metadata {
-        Metadata {
-            platform_slug: map::SLUG,
-            platform_name: NAME,
-            api_version: "v1",
-            base_url: self.http.base_url().to_owned(),
-        }
+        self.http.metadata("v1")
     }
 
     fn capabilities(&self) -> &'static [Capability] {

@@ -1,17 +1,11 @@
 //! The ActiveCampaign connector in front of its simulator.
 
-use std::sync::Arc;
-
-use chrono::TimeDelta;
-use mfh_connectors::{Connector, OptInOutcome, OptInStatus};
-use mfh_simulators::Server;
+use mfh_connectors::{OptInOutcome, OptInStatus};
 use mfh_simulators::activecampaign::{API_KEY, ActiveCampaign as Simulator};
-use mfh_simulators::faults::FaultRule;
-use mfh_types::{Clock, SeededRandom, Timestamp};
 use serde_json::Value;
 
-use crate::support::World;
-use crate::{Seen, Subject};
+use crate::support::{Bench, World};
+use crate::{Seen, Subject, texts};
 
 /// The simulator's lists.
 const NEWSLETTER: u64 = 1;
@@ -19,34 +13,16 @@ const PRODUCT_NEWS: u64 = 2;
 const EVENTS: u64 = 3;
 
 pub struct ActiveCampaign {
-    world: World,
+    bench: Bench,
     simulator: Simulator,
-    server: Server,
-    connector: Arc<dyn Connector>,
 }
 
 impl ActiveCampaign {
     pub async fn start() -> Self {
-        let world = World::new();
-        let random = Arc::new(SeededRandom::new(2));
-        let simulator = Simulator::open(None, world.clock.clone(), random).unwrap();
-        simulator.log().record_exchanges();
-        let server = simulator.start().await.unwrap();
-        let connector = world.connect("activecampaign", &server.base_url(), API_KEY);
-        Self {
-            world,
-            simulator,
-            server,
-            connector,
-        }
+        let connect = |world: &World, _: &Simulator, url: &str| world.connect("activecampaign", url, API_KEY);
+        let (bench, simulator) = Bench::start(Simulator::open, connect).await;
+        Self { bench, simulator }
     }
-}
-
-fn texts(list: &Value, member: &str) -> Vec<String> {
-    let members = list.as_array().unwrap().iter();
-    members
-        .map(|entry| entry[member].as_str().unwrap().to_owned())
-        .collect()
 }
 
 /// Whether a value is one of the numbers that some bodies want as such.
@@ -55,42 +31,16 @@ fn is_id(value: &Value) -> bool {
 }
 
 impl Subject for ActiveCampaign {
-    fn crm(&self) -> &dyn Connector {
-        &*self.connector
+    fn bench(&self) -> &Bench {
+        &self.bench
     }
 
-    fn advance(&self, by: TimeDelta) {
-        self.world.clock.advance(by);
-    }
-
-    fn now(&self) -> Timestamp {
-        Timestamp(self.world.clock.now())
-    }
-
-    fn add_fault(&self, rule: FaultRule) {
-        self.simulator.faults().add(rule);
-    }
-
-    fn requests(&self) -> usize {
-        self.simulator.log().requests().len()
-    }
-
-    async fn seen(&self, contact_id: &str) -> Seen {
-        let url = format!("{}/_state?contact_id={contact_id}", self.server.origin());
-        let answer = reqwest::get(url).await.unwrap();
-        let state: Value = serde_json::from_slice(&answer.bytes().await.unwrap()).unwrap();
-        let names = state["tags"].as_array().unwrap().iter();
+    fn seen(&self, state: &Value) -> Seen {
         Seen {
-            tags: names.map(|name| name.as_str().unwrap().to_owned()).collect(),
-            custom_fields: state["custom_fields"].as_object().cloned().unwrap_or_default(),
-            goals: Vec::new(),
             automations: texts(&state["automations"], "automation"),
             notes: texts(&state["notes"], "text"),
+            ..Seen::of(state, "custom_fields")
         }
-    }
-
-    fn goal(&self) -> (&'static str, &'static str) {
-        ("formcompleted", "mfh")
     }
 
     fn automation(&self) -> (&'static str, &'static str) {
@@ -99,9 +49,7 @@ impl Subject for ActiveCampaign {
 
     /// No description of the vendor's may be used, so these are the rules that `connectors` §2.3 states.
     fn check_traffic(&self) {
-        let exchanges = self.simulator.log().exchanges();
-        assert!(!exchanges.is_empty());
-        for exchange in exchanges {
+        for exchange in self.bench.exchanges() {
             let (request, body) = (&exchange.request, exchange.request_body.unwrap_or_default());
             let path = request.path.strip_prefix("/api/3").unwrap();
             let query = request.query.clone().unwrap_or_default();

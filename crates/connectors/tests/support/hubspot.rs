@@ -1,18 +1,13 @@
 //! The HubSpot connector in front of its simulator.
 
-use std::sync::Arc;
-
-use chrono::TimeDelta;
-use mfh_connectors::{Connector, CustomField, OptInOutcome, OptInStatus};
+use mfh_connectors::{CustomField, OptInOutcome, OptInStatus};
+use mfh_simulators::HubSpot as Simulator;
 use mfh_simulators::access_log::Exchange;
-use mfh_simulators::faults::FaultRule;
 use mfh_simulators::hubspot::PRIVATE_APP_TOKEN;
-use mfh_simulators::{HubSpot as Simulator, Server};
-use mfh_types::{Clock, SeededRandom, Timestamp};
 use serde_json::Value;
 
-use crate::support::World;
-use crate::{Seen, Subject};
+use crate::support::Bench;
+use crate::{Seen, Subject, texts};
 
 /// The vendor's operations that a connector may use, `*` standing for one segment, and the members that each body must
 /// have (`connectors` §2.5). HubSpot's own descriptions are not licensed for use here.
@@ -58,42 +53,16 @@ const OPERATIONS: &[(&str, &str, &[&str])] = &[
     ("POST", "/communication-preferences/v4/statuses/*/unsubscribe-all", &[]),
 ];
 
-pub struct HubSpot {
-    pub world: World,
-    pub simulator: Simulator,
-    pub server: Server,
-    pub connector: Arc<dyn Connector>,
-}
+pub struct HubSpot(Bench);
 
 impl HubSpot {
     pub async fn start() -> Self {
-        let world = World::new();
-        let random = Arc::new(SeededRandom::new(2));
-        let simulator = Simulator::open(None, world.clock.clone(), random).unwrap();
-        simulator.log().record_exchanges();
-        let server = simulator.start().await.unwrap();
-        // An access token lives for half an hour, and some tests move the clock further.
-        let connector = world.connect("hubspot", &server.base_url(), PRIVATE_APP_TOKEN);
-        Self {
-            world,
-            simulator,
-            server,
-            connector,
-        }
+        let bench = Bench::start(Simulator::open, |world, _, url| {
+            // An access token lives for half an hour, and some tests move the clock further.
+            world.connect("hubspot", url, PRIVATE_APP_TOKEN)
+        });
+        Self(bench.await.0)
     }
-
-    pub async fn state(&self, contact_id: &str) -> Value {
-        let url = format!("{}/_state?contact_id={contact_id}", self.server.origin());
-        let answer = reqwest::get(url).await.unwrap();
-        serde_json::from_slice(&answer.bytes().await.unwrap()).unwrap()
-    }
-}
-
-fn texts(list: &Value, member: &str) -> Vec<String> {
-    let members = list.as_array().unwrap().iter();
-    members
-        .map(|entry| entry[member].as_str().unwrap().to_owned())
-        .collect()
 }
 
 fn fits(template: &str, path: &str) -> bool {
@@ -132,41 +101,16 @@ fn violation(exchange: &Exchange) -> Option<String> {
 }
 
 impl Subject for HubSpot {
-    fn crm(&self) -> &dyn Connector {
-        &*self.connector
+    fn bench(&self) -> &Bench {
+        &self.0
     }
 
-    fn advance(&self, by: TimeDelta) {
-        self.world.clock.advance(by);
-    }
-
-    fn now(&self) -> Timestamp {
-        Timestamp(self.world.clock.now())
-    }
-
-    fn add_fault(&self, rule: FaultRule) {
-        self.simulator.faults().add(rule);
-    }
-
-    fn requests(&self) -> usize {
-        self.simulator.log().requests().len()
-    }
-
-    async fn seen(&self, contact_id: &str) -> Seen {
-        let state = self.state(contact_id).await;
-        let names = state["tags"].as_array().unwrap().iter();
+    fn seen(&self, state: &Value) -> Seen {
         Seen {
-            tags: names.map(|name| name.as_str().unwrap().to_owned()).collect(),
-            custom_fields: state["properties"].as_object().cloned().unwrap_or_default(),
-            goals: Vec::new(),
             automations: texts(&state["workflows_entered"], "workflow"),
             notes: texts(&state["notes"], "text"),
+            ..Seen::of(state, "properties")
         }
-    }
-
-    /// HubSpot has no goals.
-    fn goal(&self) -> (&'static str, &'static str) {
-        ("formcompleted", "mfh")
     }
 
     fn automation(&self) -> (&'static str, &'static str) {
@@ -174,8 +118,7 @@ impl Subject for HubSpot {
     }
 
     fn check_traffic(&self) {
-        let exchanges = self.simulator.log().exchanges();
-        assert!(!exchanges.is_empty());
+        let exchanges = self.0.exchanges();
         let violations: Vec<String> = exchanges.iter().filter_map(violation).collect();
         assert!(violations.is_empty(), "{}", violations.join("\n"));
     }

@@ -1,13 +1,24 @@
 //! What the tests of this crate share: a clock that waits move forward, and connectors against a test server.
 #![allow(dead_code, reason = "each test binary uses a part of it")]
 
+pub mod script;
+
+use std::fmt::Debug;
+use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
 use chrono::{DateTime, TimeDelta};
-use mfh_connectors::{Connector, ConnectorConfig, Result, Shared, Sleeper, StaticToken, TokenSource, Transport, build};
-use mfh_types::{AuthType, ConnectionId, ManualClock, RateLimits, Secret, SeededRandom};
+use mfh_connectors::{
+    Connector, ConnectorConfig, NewContact, Result, Shared, Sleeper, StaticToken, TokenSource, Transport, build,
+};
+use mfh_simulators::access_log::{AccessLog, Exchange};
+use mfh_simulators::faults::Faults;
+use mfh_simulators::openapi::{Allowance, Description, vendor_file};
+use mfh_simulators::{Server, Simulator};
+use mfh_types::{AuthType, Clock, ConnectionId, JsonObject, ManualClock, Random, Secret, SeededRandom};
+use serde_json::Value;
 
 /// Moves the clock instead of waiting, and remembers the waits.
 #[derive(Debug)]
@@ -50,16 +61,13 @@ impl World {
 
     pub fn config(&self, base_url: &str, credentials: Arc<dyn TokenSource>) -> ConnectorConfig {
         ConnectorConfig {
-            connection_id: ConnectionId::parse("test").unwrap(),
             base_url: Some(base_url.to_owned()),
-            auth_type: AuthType::OAuth2,
-            credentials,
-            app_id: None,
-            external_app_id: None,
-            rate_limits: RateLimits::default(),
-            user_host: false,
-            throttle_key: None,
-            shared: Arc::clone(&self.shared),
+            ..ConnectorConfig::new(
+                ConnectionId::parse("test").unwrap(),
+                AuthType::OAuth2,
+                credentials,
+                Arc::clone(&self.shared),
+            )
         }
     }
 
@@ -75,6 +83,105 @@ impl World {
             .iter()
             .map(|wait| (wait.as_secs_f64() * 10.0).round() / 10.0)
             .collect()
+    }
+}
+
+/// A connector in front of its simulator.
+pub struct Bench {
+    pub world: World,
+    pub server: Server,
+    pub connector: Arc<dyn Connector>,
+    pub faults: Faults,
+    pub log: AccessLog,
+}
+
+impl Bench {
+    /// Starts a simulator, and a connector that `connect` makes to its address.
+    pub async fn start<S: Simulator, E: Debug>(
+        open: impl FnOnce(Option<&Path>, Arc<dyn Clock>, Arc<dyn Random>) -> std::result::Result<S, E>,
+        connect: impl FnOnce(&World, &S, &str) -> Arc<dyn Connector>,
+    ) -> (Self, S) {
+        let world = World::new();
+        let simulator = open(None, world.clock.clone(), Arc::new(SeededRandom::new(2))).unwrap();
+        let server = Server::start(simulator.router(), simulator.base_path()).await.unwrap();
+        let connector = connect(&world, &simulator, &server.base_url());
+        let bench = Self::new(world, server, connector, simulator.faults(), simulator.log());
+        (bench, simulator)
+    }
+
+    /// Begins to record what the two say to each other.
+    pub fn new(world: World, server: Server, connector: Arc<dyn Connector>, faults: &Faults, log: &AccessLog) -> Self {
+        log.record_exchanges();
+        Self {
+            world,
+            server,
+            connector,
+            faults: faults.clone(),
+            log: log.clone(),
+        }
+    }
+
+    /// A contact as the simulator has it, read past the connector.
+    pub async fn state(&self, contact_id: &str) -> Value {
+        let url = format!("{}/_state?contact_id={contact_id}", self.server.origin());
+        let answer = reqwest::get(url).await.unwrap();
+        serde_json::from_slice(&answer.bytes().await.unwrap()).unwrap()
+    }
+
+    /// Requests received so far.
+    pub fn requests(&self) -> usize {
+        self.log.requests().len()
+    }
+
+    /// What was said so far; something must have been.
+    pub fn exchanges(&self) -> Vec<Exchange> {
+        let exchanges = self.log.exchanges();
+        assert!(!exchanges.is_empty());
+        exchanges
+    }
+}
+
+/// The vendor's descriptions from these files; none where they are not at hand, which must not be in CI.
+pub fn descriptions(files: &[&str]) -> Option<Vec<Description>> {
+    let load = |file: &&str| Some(Description::load(&vendor_file(file)?).unwrap());
+    let descriptions: Option<Vec<_>> = files.iter().map(load).collect();
+    if descriptions.is_none() {
+        let in_ci = std::env::var("CI").is_ok_and(|value| value == "true");
+        assert!(!in_ci, "the vendor descriptions must be there in CI");
+        println!("vendor descriptions not found, skipping");
+    }
+    descriptions
+}
+
+/// Fails when an exchange is not as the description that has its operation says.
+pub fn conform(descriptions: Option<&[Description]>, exchanges: &[Exchange], gaps: &[Allowance]) {
+    let Some(descriptions) = descriptions else {
+        return;
+    };
+    let check = |exchange: &Exchange| {
+        let (method, path) = (&exchange.request.method, &exchange.request.path);
+        let has_it = |description: &&Description| description.operation_of(method, path).is_some();
+        let description = descriptions.iter().find(has_it).unwrap_or(&descriptions[0]);
+        description.check(exchange, gaps)
+    };
+    let violations: Vec<String> = exchanges
+        .iter()
+        .flat_map(check)
+        .map(|violation| violation.to_string())
+        .collect();
+    assert!(violations.is_empty(), "{}", violations.join("\n"));
+}
+
+/// The fields of a contact.
+pub fn fields(json: Value) -> JsonObject {
+    json.as_object().cloned().unwrap()
+}
+
+/// A new contact without tags.
+pub fn new(json: Value) -> NewContact {
+    NewContact {
+        fields: fields(json),
+        tags: Vec::new(),
     }
 }
 

@@ -1,96 +1,47 @@
 //! The Ontraport connector in front of its simulator.
 
-use std::sync::{Arc, LazyLock};
+use std::sync::LazyLock;
 
-use chrono::TimeDelta;
-use mfh_connectors::{Connector, ConnectorConfig, build};
-use mfh_simulators::faults::FaultRule;
+use mfh_connectors::{ConnectorConfig, build};
+use mfh_simulators::Ontraport as Simulator;
 use mfh_simulators::ontraport::{API_KEY, APP_ID};
-use mfh_simulators::openapi::{Description, ONTRAPORT_GAPS, vendor_file};
-use mfh_simulators::{Ontraport as Simulator, Server};
-use mfh_types::{AuthType, Clock, SeededRandom, Timestamp};
+use mfh_simulators::openapi::{Description, ONTRAPORT_GAPS};
+use mfh_types::AuthType;
 use serde_json::Value;
 
-use crate::support::{World, key};
-use crate::{Seen, Subject};
+use crate::support::{Bench, conform, descriptions, key};
+use crate::{Seen, Subject, texts};
 
-pub struct Ontraport {
-    pub world: World,
-    pub simulator: Simulator,
-    pub server: Server,
-    pub connector: Arc<dyn Connector>,
-}
+static DESCRIPTION: LazyLock<Option<Vec<Description>>> =
+    LazyLock::new(|| descriptions(&["ontraport/ontraport-objects.assembled.openapi.json"]));
+
+pub struct Ontraport(Bench);
 
 impl Ontraport {
     pub async fn start() -> Self {
-        let world = World::new();
-        let simulator = Simulator::open(None, world.clock.clone(), Arc::new(SeededRandom::new(2))).unwrap();
-        simulator.log().record_exchanges();
-        let server = simulator.start().await.unwrap();
-        let config = ConnectorConfig {
-            auth_type: AuthType::ApiKey,
-            app_id: Some(APP_ID.to_owned()),
-            ..world.config(&server.base_url(), key("ontraport", API_KEY))
-        };
-        let connector = build("ontraport", config).unwrap();
-        Self {
-            world,
-            simulator,
-            server,
-            connector,
-        }
+        let bench = Bench::start(Simulator::open, |world, _, url| {
+            let config = ConnectorConfig {
+                auth_type: AuthType::ApiKey,
+                app_id: Some(APP_ID.to_owned()),
+                ..world.config(url, key("ontraport", API_KEY))
+            };
+            build("ontraport", config).unwrap()
+        });
+        Self(bench.await.0)
     }
-
-    pub async fn state(&self, contact_id: &str) -> Value {
-        let url = format!("{}/_state?contact_id={contact_id}", self.server.origin());
-        let answer = reqwest::get(url).await.unwrap();
-        serde_json::from_slice(&answer.bytes().await.unwrap()).unwrap()
-    }
-}
-
-fn texts(list: &Value, member: &str) -> Vec<String> {
-    let members = list.as_array().unwrap().iter();
-    members
-        .map(|entry| entry[member].as_str().unwrap().to_owned())
-        .collect()
 }
 
 impl Subject for Ontraport {
-    fn crm(&self) -> &dyn Connector {
-        &*self.connector
+    fn bench(&self) -> &Bench {
+        &self.0
     }
 
-    fn advance(&self, by: TimeDelta) {
-        self.world.clock.advance(by);
-    }
-
-    fn now(&self) -> Timestamp {
-        Timestamp(self.world.clock.now())
-    }
-
-    fn add_fault(&self, rule: FaultRule) {
-        self.simulator.faults().add(rule);
-    }
-
-    fn requests(&self) -> usize {
-        self.simulator.log().requests().len()
-    }
-
-    async fn seen(&self, contact_id: &str) -> Seen {
-        let state = self.state(contact_id).await;
-        let names = state["tags"].as_array().unwrap().iter();
+    fn seen(&self, state: &Value) -> Seen {
         Seen {
-            tags: names.map(|name| name.as_str().unwrap().to_owned()).collect(),
-            custom_fields: state["custom_fields"].as_object().cloned().unwrap_or_default(),
-            goals: Vec::new(),
             automations: texts(&state["automations_entered"], "name"),
             notes: texts(&state["notes"], "text"),
+            ..Seen::of(state, "custom_fields")
         }
-    }
-
-    /// Ontraport has no goals.
-    fn goal(&self) -> (&'static str, &'static str) {
-        ("formcompleted", "mfh")
     }
 
     fn automation(&self) -> (&'static str, &'static str) {
@@ -98,29 +49,13 @@ impl Subject for Ontraport {
     }
 
     fn check_traffic(&self) {
-        static DESCRIPTION: LazyLock<Option<Description>> = LazyLock::new(|| {
-            let file = vendor_file("ontraport/ontraport-objects.assembled.openapi.json")?;
-            Some(Description::load(&file).unwrap())
-        });
-        let Some(description) = &*DESCRIPTION else {
-            let in_ci = std::env::var("CI").is_ok_and(|value| value == "true");
-            assert!(!in_ci, "the vendor descriptions must be there in CI");
-            println!("vendor descriptions not found, skipping");
-            return;
-        };
-        let mut exchanges = self.simulator.log().exchanges();
-        assert!(!exchanges.is_empty());
+        let mut exchanges = self.0.exchanges();
         for exchange in &mut exchanges {
             // The description begins below the version.
             let path = exchange.request.path.strip_prefix("/1").map(str::to_owned);
             exchange.request.path = path.unwrap_or_default();
         }
-        let violations: Vec<String> = exchanges
-            .iter()
-            .flat_map(|exchange| description.check(exchange, ONTRAPORT_GAPS))
-            .map(|violation| violation.to_string())
-            .collect();
-        assert!(violations.is_empty(), "{}", violations.join("\n"));
+        conform(DESCRIPTION.as_deref(), &exchanges, ONTRAPORT_GAPS);
     }
 
     fn addresses_and_phones(&self) -> (usize, usize) {

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use chrono::TimeDelta;
-use mfh_types::{AccountId, AccountStatus, ApiKey, ApiKeyId, ApiKeySecret, ApiKeyStatus, Timestamp, UserId};
+use mfh_types::{Account, AccountId, AccountStatus, ApiKey, ApiKeyId, ApiKeySecret, ApiKeyStatus, Timestamp, UserId};
 
 use crate::counters::{Counter, create_counted, delete_counted};
 use crate::expression::Update;
@@ -103,12 +103,16 @@ impl<'a> ApiKeys<'a> {
         self.by_hash(hash).await
     }
 
-    /// The presented key, when it counts: it exists, is neither revoked nor expired, and its account is active. Its use is
-    /// noted.
+    /// The presented key with its account, when it counts: it exists, is neither revoked nor expired, and its account is
+    /// active. Its use is noted.
     ///
     /// # Errors
     /// A table cannot be read: that is no verdict on the key.
-    pub async fn identify(&self, presented: &str, now: Timestamp) -> Result<Result<ApiKey, KeyFault>, DatabaseError> {
+    pub async fn identify(
+        &self,
+        presented: &str,
+        now: Timestamp,
+    ) -> Result<Result<(ApiKey, Account), KeyFault>, DatabaseError> {
         let Some(secret) = ApiKeySecret::parse(presented) else {
             return Ok(Err(KeyFault::NoKey));
         };
@@ -119,15 +123,15 @@ impl<'a> ApiKeys<'a> {
             return Ok(Err(KeyFault::Ended));
         }
         let account = self.0.accounts().get(&key.account_id).await?;
-        if !account.is_some_and(|account| account.status == AccountStatus::Active) {
+        let Some(account) = account.filter(|account| account.status == AccountStatus::Active) else {
             return Ok(Err(KeyFault::AccountInactive));
-        }
+        };
         // When a key was last used is a convenience: failing to note it refuses nobody. It is noted before the answer,
         // since Lambda freezes the process after it.
         if let Err(error) = self.touch(&key, now).await {
             tracing::warn!(%error, "the use of an API key was not noted");
         }
-        Ok(Ok(key))
+        Ok(Ok((key, account)))
     }
 
     /// Revokes a key for good and counts it off, once.

@@ -217,6 +217,8 @@ pub struct KeyHolder {
     pub key_id: ApiKeyId,
     /// What the key may do.
     pub permissions: Vec<ApiKeyPermission>,
+    /// The account, where it was read to authenticate the key.
+    account: Option<Account>,
 }
 
 impl KeyHolder {
@@ -240,7 +242,7 @@ impl KeyHolder {
     /// 401 for a key that does not count, 503 when the tables cannot be read.
     pub async fn authenticate(core: &Core, presented: &str) -> Result<Self, ApiError> {
         let now = Timestamp::now(&*core.clock);
-        let key = core
+        let (key, account) = core
             .database
             .api_keys()
             .identify(presented, now)
@@ -257,7 +259,20 @@ impl KeyHolder {
             account_id: key.account_id,
             key_id: key.key_id,
             permissions: key.permissions,
+            account: Some(account),
         })
+    }
+
+    /// The account of the key, as it was when the key was authenticated, or as it is now.
+    ///
+    /// # Errors
+    /// 403 when it is gone, 503 when the table cannot be read.
+    pub async fn account(&self, core: &Core) -> Result<Account, ApiError> {
+        let account = match &self.account {
+            Some(account) => Some(account.clone()),
+            None => core.database.accounts().get(&self.account_id).await?,
+        };
+        account.ok_or_else(|| ApiError::forbidden("Account is not active"))
     }
 
     /// What the API-key authorizer at the gateway has found out.
@@ -273,6 +288,7 @@ impl KeyHolder {
                 .split(',')
                 .filter_map(|name| serde_json::from_value(name.trim().into()).ok())
                 .collect(),
+            account: None,
         })
     }
 }

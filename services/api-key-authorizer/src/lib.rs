@@ -17,7 +17,7 @@ pub use event::{Context, Decision, Request};
 pub async fn authorize(database: &Database, clock: &dyn Clock, request: &Request) -> Result<Decision, DatabaseError> {
     let presented = request.key().unwrap_or_default();
     match database.api_keys().identify(presented, Timestamp::now(clock)).await {
-        Ok(Ok(key)) => Ok(Decision::allowed(&key)),
+        Ok(Ok((key, _))) => Ok(Decision::allowed(&key)),
         Ok(Err(reason)) => {
             tracing::info!(%reason, "an API key was refused");
             Ok(Decision::denied())

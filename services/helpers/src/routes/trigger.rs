@@ -143,13 +143,8 @@ fn is_prefetch(headers: &HeaderMap) -> bool {
 async fn run(state: &State, holder: KeyHolder, identifier: &str, sent: Sent) -> Result<Response, ApiError> {
     holder.require(ApiKeyPermission::ExecuteHelpers)?;
     let core = &state.core;
-    let (account, helper) = futures::future::join(
-        core.database.accounts().get(&holder.account_id),
-        find(core, &holder.account_id, identifier),
-    )
-    .await;
-    let account = account?.ok_or_else(|| ApiError::forbidden("Account is not active"))?;
-    let helper = helper?;
+    let (account, helper) =
+        futures::future::try_join(holder.account(core), find(core, &holder.account_id, identifier)).await?;
     let body = sent.body.or_query(&sent.query)?;
     let trigger = Trigger {
         api_key_id: Some(holder.key_id),

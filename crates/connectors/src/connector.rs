@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 use crate::error::{ConnectorError, ErrorKind};
 use crate::model::{
     Automation, Contact, ContactPage, ContactQuery, ContactUpdate, CrmUser, CustomField, NewContact, OptInOutcome,
-    OptInStatus, Tag,
+    OptInStatus, OptInTarget, Tag,
 };
 use crate::question::Question;
 
@@ -144,7 +144,17 @@ pub trait Connector: Send + Sync + fmt::Debug {
     /// Achieves a goal by its call name; not repeatable.
     async fn achieve_goal(&self, contact_id: &str, goal: &str, integration: &str) -> Result<()>;
 
-    /// Sets marketing consent and tells what came of it; repeatable.
+    /// What a contact can opt in to, where the CRM gives consent for each list or subscription type of its own; none
+    /// where a contact has one consent for everything.
+    async fn opt_in_targets(&self) -> Result<Vec<OptInTarget>> {
+        Ok(Vec::new())
+    }
+
+    /// Sets marketing consent and tells what came of it; repeatable. Where there are several
+    /// [`Connector::opt_in_targets`], opting in goes to the one that the connection's settings name.
+    ///
+    /// # Errors
+    /// When the connection names none of several, or one that there is not: lists the candidates.
     async fn set_opt_in_status(&self, contact_id: &str, opted_in: bool, reason: &str) -> Result<OptInOutcome>;
 
     /// Sets marketing consent of one address, where the CRM keeps it for each address of a contact; repeatable.

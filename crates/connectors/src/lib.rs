@@ -13,6 +13,7 @@ mod mask;
 mod model;
 pub mod oauth;
 mod ontraport;
+mod opt_in;
 mod question;
 mod rate;
 mod registry;
@@ -28,8 +29,9 @@ pub use http::{StaticToken, TokenSource, Transport};
 pub use loader::{Loaded, Loader, Site, external_app_id};
 pub use model::{
     Address, Automation, Contact, ContactPage, ContactQuery, ContactUpdate, CrmUser, CustomField, DataType, NewContact,
-    OptInOutcome, OptInStatus, Slot, Tag, TagRef,
+    OptInOutcome, OptInStatus, OptInTarget, Slot, Tag, TagRef,
 };
+pub use opt_in::OptInSetting;
 pub use question::{EmailEvent, End, Question, RecordKind};
 pub use rate::{Sleeper, TokioSleeper};
 pub use registry::{ConnectorConfig, PLATFORMS, Shared, build};

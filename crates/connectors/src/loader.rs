@@ -6,8 +6,8 @@ use std::time::Duration;
 use mfh_aws::{OAuthClients, SealedSecrets, Vault, VaultError};
 use mfh_database::{ConnectionChange, Database, DatabaseError, StoredSecrets};
 use mfh_types::{
-    AccountId, AuthStatus, AuthType, Clock, ConnectionError, ConnectionId, ConnectionStatus, Credentials, Platform,
-    PlatformConnection, PlatformConnectionAuth, PlatformId, PlatformStatus, Timestamp,
+    AccountId, AuthStatus, AuthType, Clock, ConnectionError, ConnectionId, ConnectionSettings, ConnectionStatus,
+    Credentials, Platform, PlatformConnection, PlatformConnectionAuth, PlatformId, PlatformStatus, Timestamp,
 };
 use moka::future::Cache;
 
@@ -43,6 +43,8 @@ pub struct Site<'a> {
     pub base_url: Option<&'a str>,
     /// The account at the vendor, where it is known.
     pub external_app_id: Option<&'a str>,
+    /// What the user set besides the credentials.
+    pub settings: &'a ConnectionSettings,
 }
 
 /// A connection with everything that using it takes.
@@ -328,6 +330,7 @@ impl Loader {
             auth_type: site.auth_type,
             credentials: tokens,
             app_id: credentials.get("app_id").map(|id| id.expose().to_owned()),
+            settings: site.settings.clone(),
             external_app_id: site
                 .external_app_id
                 .map(str::to_owned)
@@ -572,6 +575,7 @@ fn site(opened: &Opened) -> Site<'_> {
         auth_type: opened.auth.auth_type,
         base_url: opened.connection.base_url.as_deref(),
         external_app_id: opened.connection.external_app_id.as_deref(),
+        settings: &opened.connection.settings,
     }
 }
 

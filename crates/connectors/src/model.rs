@@ -308,6 +308,15 @@ pub struct Automation {
     pub status: Option<String>,
 }
 
+/// What a contact can opt in to, where consent is given for each list or subscription type of its own.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OptInTarget {
+    /// The vendor's id.
+    pub id: String,
+    /// Display name.
+    pub name: String,
+}
+
 /// A user of the CRM.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CrmUser {

@@ -7,7 +7,7 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use http::HeaderMap;
 use mfh_database::Database;
-use mfh_types::{AuthType, Clock, ConnectionId, Random, RateLimits};
+use mfh_types::{AuthType, Clock, ConnectionId, ConnectionSettings, Random, RateLimits};
 use moka::future::Cache;
 use tokio::sync::{Mutex, OwnedMutexGuard};
 use url::Url;
@@ -153,6 +153,8 @@ pub struct ConnectorConfig {
     pub credentials: Arc<dyn TokenSource>,
     /// The app that the secret belongs to, where the vendor wants it beside the secret (Ontraport).
     pub app_id: Option<String>,
+    /// What the user set besides the credentials.
+    pub settings: ConnectionSettings,
     /// The account at the vendor: GoHighLevel's location, HubSpot's portal, Stripe's account.
     pub external_app_id: Option<String>,
     /// The limits of the platform record; 0 everywhere takes our defaults for the vendor.
@@ -179,6 +181,7 @@ impl ConnectorConfig {
             auth_type,
             credentials,
             app_id: None,
+            settings: ConnectionSettings::default(),
             external_app_id: None,
             rate_limits: RateLimits::default(),
             user_host: false,

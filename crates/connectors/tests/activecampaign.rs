@@ -474,6 +474,26 @@ async fn a_tag_that_exists_is_a_conflict_however_the_vendor_says_so() {
 }
 
 #[tokio::test]
+async fn a_conflict_stays_one_when_the_other_contact_cannot_be_looked_up() {
+    let taken = refusal("duplicate", "Email address already exists in the system");
+    for (email, calls) in [
+        ("ada@example.com", &["POST /contacts", "GET /contacts"][..]),
+        // A search for what is no address would find anybody.
+        ("ada", &["POST /contacts"][..]),
+    ] {
+        let script = Scripted::answering(&[
+            ("POST", "/contacts", 422, taken.clone()),
+            ("GET", "/contacts", 400, json!({"message": "no"})),
+        ])
+        .await;
+        let created = script.crm.create_contact(&new(json!({"email": email}), &[])).await;
+        let error = created.unwrap_err();
+        assert_eq!((error.kind, error.contact_id), (ErrorKind::Conflict, None), "{email}");
+        assert_eq!(script.calls().await, calls, "{email}");
+    }
+}
+
+#[tokio::test]
 async fn a_contact_that_exists_is_a_conflict_with_its_id() {
     let found = json!({"contacts": [{"id": "7", "email": "ADA@example.com"}], "meta": {"total": "1"}});
     let script = Scripted::answering(&[
@@ -770,10 +790,9 @@ async fn a_contact_on_no_list_opts_in_to_the_only_one() {
     ])
     .await;
     let error = script.crm.set_opt_in_status("7", true, "").await.unwrap_err();
-    assert!(
-        error.kind == ErrorKind::InvalidInput && error.message.contains("News, Offers"),
-        "{error}"
-    );
+    let advice = "Set default_list_id in the settings of the connection to one of: 1 (News), 2 (Offers)";
+    assert_eq!(error.kind, ErrorKind::InvalidInput);
+    assert!(error.message.ends_with(advice), "{error}");
 }
 
 #[tokio::test]

@@ -14,6 +14,7 @@ mod ontraport_simulator;
 mod support;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use activecampaign_simulator::ActiveCampaign;
 use chrono::TimeDelta;
@@ -139,6 +140,18 @@ pub(crate) trait Subject {
             (true, OptInOutcome::Applied, OptInStatus::OptedIn),
         ]
     }
+    /// The same account by a connection that says what contacts opt in to; none where there is nothing to say.
+    fn opting_in_to(&self, _target: Option<&str>) -> Option<Arc<dyn Connector>> {
+        None
+    }
+    /// The ids of what a contact has opted in to, read past the connector.
+    async fn opted_in_to(&self, _contact_id: &str) -> Vec<String> {
+        Vec::new()
+    }
+    /// Whether the CRM marks one of several things to opt in to as its default.
+    fn has_default_target(&self) -> bool {
+        false
+    }
     /// What a contact that is read shows of its consent.
     fn consent_in_contact(&self, status: OptInStatus) -> Option<OptInStatus> {
         Some(status)
@@ -207,6 +220,7 @@ macro_rules! behaviours {
             automations_are_started
             goals_are_achieved
             consent_is_set_and_read
+            opting_in_goes_where_the_connection_says
             notes_are_added
             owners_are_listed_and_set
             a_lost_answer_repeats_only_what_may_be_repeated
@@ -914,6 +928,43 @@ async fn notes_are_added(subject: &impl Subject) {
         crm.add_note(subject.missing_id(), "x", "y").await.unwrap_err().kind,
         ErrorKind::NotFound
     );
+}
+
+async fn opting_in_goes_where_the_connection_says(subject: &impl Subject) {
+    let Some(undecided) = subject.opting_in_to(None) else {
+        // One consent for everything: there is nothing to choose, and nothing to set.
+        assert_eq!(subject.crm().opt_in_targets().await.unwrap(), []);
+        let contact = new_contact(subject, "all@example.com").await;
+        let outcome = subject.crm().set_opt_in_status(&contact.id, true, "").await;
+        assert_eq!(outcome.unwrap(), OptInOutcome::Applied);
+        return;
+    };
+    let targets = undecided.opt_in_targets().await.unwrap();
+    assert!(targets.len() > 1, "{targets:?}");
+    for target in &targets {
+        let contact = new_contact(subject, &format!("to{}@example.com", target.id)).await;
+        let crm = subject.opting_in_to(Some(&target.id)).unwrap();
+        for outcome in [OptInOutcome::Applied, OptInOutcome::Already] {
+            assert_eq!(crm.set_opt_in_status(&contact.id, true, "").await.unwrap(), outcome);
+            assert_eq!(subject.opted_in_to(&contact.id).await, [target.id.as_str()]);
+        }
+        assert_eq!(crm.get_opt_in_status(&contact.id).await.unwrap(), OptInStatus::OptedIn);
+    }
+    let contact = new_contact(subject, "nowhere@example.com").await;
+    let mut unclear = vec![subject.opting_in_to(Some(subject.missing_id())).unwrap()];
+    if !subject.has_default_target() {
+        unclear.push(undecided);
+    }
+    for crm in unclear {
+        let error = crm.set_opt_in_status(&contact.id, true, "form").await.unwrap_err();
+        assert!(!error.is_retryable(), "{error:?}");
+        assert!(error.message.contains("in the settings of the connection"), "{error}");
+        for target in &targets {
+            let candidate = format!("{} ({})", target.id, target.name);
+            assert!(error.message.contains(&candidate), "{candidate}: {error}");
+        }
+    }
+    assert_eq!(subject.opted_in_to(&contact.id).await, Vec::<String>::new());
 }
 
 async fn owners_are_listed_and_set(subject: &impl Subject) {

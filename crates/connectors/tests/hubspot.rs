@@ -661,7 +661,8 @@ async fn several_subscriptions_to_marketing_mail_are_not_guessed_between() {
     let script = Scripted::new(&[("GET", CONTACT, 200, ada()), ("GET", DEFINITIONS, 200, several)]).await;
     let error = script.hubspot.set_opt_in_status("7", true, "").await.unwrap_err();
     assert_eq!(error.kind, ErrorKind::NotConfigured);
-    assert!(error.message.contains("News, Offers"), "{error}");
+    let advice = "Set default_subscription_id in the settings of the connection to one of: 1 (News), 2 (Offers)";
+    assert!(error.message.ends_with(advice), "{error}");
     assert_eq!(script.calls().await.len(), 2);
 }
 

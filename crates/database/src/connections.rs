@@ -9,8 +9,8 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use mfh_aws::SealedSecrets;
 use mfh_types::{
-    AccountId, AuthId, ConnectionError, ConnectionId, ConnectionStatus, JsonObject, PlatformConnection,
-    PlatformConnectionAuth, Timestamp,
+    AccountId, AuthId, ConnectionError, ConnectionId, ConnectionSettings, ConnectionStatus, JsonObject,
+    PlatformConnection, PlatformConnectionAuth, Timestamp,
 };
 
 use crate::auths::NewSecrets;
@@ -83,6 +83,8 @@ pub struct ConnectionChange {
     pub external_app_name: Option<Option<String>>,
     /// When its access ends.
     pub expires_at: Option<Option<Timestamp>>,
+    /// What the user set besides the credentials, all of it.
+    pub settings: Option<ConnectionSettings>,
 }
 
 impl ConnectionChange {
@@ -111,6 +113,7 @@ impl ConnectionChange {
             .change("external_app_id", self.external_app_id)
             .change("external_app_name", self.external_app_name)
             .change("expires_at", self.expires_at)
+            .set_some("settings", self.settings)
             .set("updated_at", now)
             .add("version", 1)
     }

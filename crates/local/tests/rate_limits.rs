@@ -17,7 +17,7 @@ use mfh_local::aws::http_client::sdk_config;
 use mfh_local::aws::{Endpoint, Service};
 use mfh_simulators::Keap;
 use mfh_simulators::keap::{Limits, PERSONAL_ACCESS_TOKEN};
-use mfh_types::{AuthType, Clock, ConnectionId, ManualClock, RateLimits, Secret, SeededRandom};
+use mfh_types::{AuthType, Clock, ConnectionId, ConnectionSettings, ManualClock, RateLimits, Secret, SeededRandom};
 use tempfile::TempDir;
 use tokio::sync::oneshot;
 use tokio::task::JoinSet;
@@ -143,6 +143,7 @@ impl Fleet {
             auth_type,
             credentials: Arc::new(StaticToken::new("keap", Secret::new(PERSONAL_ACCESS_TOKEN))),
             app_id: None,
+            settings: ConnectionSettings::default(),
             external_app_id: Some(tenant.to_owned()),
             rate_limits: RateLimits::default(),
             user_host: false,

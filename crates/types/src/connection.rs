@@ -45,6 +45,17 @@ pub struct ConnectionError {
     pub at: Timestamp,
 }
 
+/// What a user sets on a connection besides its credentials (`connectors` §2.3, §2.5).
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+pub struct ConnectionSettings {
+    /// The list that contacts opt in to, where consent is given per list (ActiveCampaign).
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "blank_as_none")]
+    pub default_list_id: Option<String>,
+    /// The subscription type that contacts opt in to, where consent is given per type (HubSpot).
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "blank_as_none")]
+    pub default_subscription_id: Option<String>,
+}
+
 /// A CRM or service account that a customer connected.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct PlatformConnection {
@@ -83,6 +94,9 @@ pub struct PlatformConnection {
     /// A validated address of the customer's own host, where the vendor has one per customer.
     #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "blank_as_none")]
     pub base_url: Option<String>,
+    /// What the user set besides the credentials.
+    #[serde(default, deserialize_with = "blank_as_default")]
+    pub settings: ConnectionSettings,
     /// Whether the user has to sign in again.
     #[serde(default, deserialize_with = "blank_as_default")]
     pub reauth_required: bool,

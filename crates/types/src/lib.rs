@@ -25,7 +25,8 @@ pub use account::{Account, AccountSettings, AccountStatus, AccountUsage, UsagePe
 pub use api_key::{ApiKey, ApiKeyPermission, ApiKeySecret, ApiKeyStatus};
 pub use blank::{blank_as_default, blank_as_none};
 pub use connection::{
-    AuthStatus, AuthType, ConnectionError, ConnectionStatus, Credentials, PlatformConnection, PlatformConnectionAuth,
+    AuthStatus, AuthType, ConnectionError, ConnectionSettings, ConnectionStatus, Credentials, PlatformConnection,
+    PlatformConnectionAuth,
 };
 pub use execution::{
     Action, Attempt, Execution, ExecutionError, ExecutionOutput, ExecutionStatus, ExecutionSummary, MeterState,

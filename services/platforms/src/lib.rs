@@ -3,6 +3,7 @@
 
 mod address;
 mod credentials;
+mod opt_in;
 mod records;
 mod routes;
 mod seeds;

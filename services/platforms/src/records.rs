@@ -2,8 +2,8 @@
 
 use mfh_http::Core;
 use mfh_types::{
-    AccountId, AuthId, AuthStatus, AuthType, ConnectionId, ConnectionStatus, Platform, PlatformConnection,
-    PlatformConnectionAuth, Timestamp, UserId,
+    AccountId, AuthId, AuthStatus, AuthType, ConnectionId, ConnectionSettings, ConnectionStatus, Platform,
+    PlatformConnection, PlatformConnectionAuth, Timestamp, UserId,
 };
 
 /// Who makes a connection, and for which account.
@@ -63,6 +63,7 @@ pub(crate) fn connection(core: &Core, auth: &PlatformConnectionAuth, name: Strin
         external_app_name: None,
         credentials_metadata: None,
         base_url: None,
+        settings: ConnectionSettings::default(),
         reauth_required: false,
         last_error: None,
         last_connected: Some(now),

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use mfh_types::{
-    AccountId, AuthType, ConnectionError, ConnectionId, ConnectionStatus, JsonObject, Platform, PlatformConnection,
-    PlatformId, Timestamp, UserId,
+    AccountId, AuthType, ConnectionError, ConnectionId, ConnectionSettings, ConnectionStatus, JsonObject, Platform,
+    PlatformConnection, PlatformId, Timestamp, UserId,
 };
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -32,6 +32,8 @@ pub(crate) struct ConnectionView {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<Object>)]
     credentials_metadata: Option<JsonObject>,
+    /// What the user set besides the credentials.
+    settings: ConnectionSettings,
     #[serde(skip_serializing_if = "Option::is_none")]
     external_user_id: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -75,6 +77,7 @@ impl ConnectionView {
             reauth_required: connection.reauth_required,
             last_error: connection.last_error,
             credentials_metadata: connection.credentials_metadata,
+            settings: connection.settings,
             external_user_id: connection.external_user_id,
             external_user_email: connection.external_user_email,
             external_app_id: connection.external_app_id,

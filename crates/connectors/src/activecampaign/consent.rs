@@ -5,7 +5,8 @@ use super::{ActiveCampaign, api};
 use crate::connector::Result;
 use crate::error::ErrorKind;
 use crate::http::Call;
-use crate::model::OptInOutcome;
+use crate::model::{OptInOutcome, OptInTarget};
+use crate::opt_in;
 use crate::wire::filled;
 
 impl ActiveCampaign {
@@ -44,50 +45,106 @@ impl ActiveCampaign {
         outcome
     }
 
-    /// Subscribes a contact that is on no list yet. Somebody who has left a list is never put back on it: only they may
-    /// do that, as the vendor warns.
+    /// Subscribes a contact to the list that the connection names, else to the only one, where it is on no list yet.
+    /// Somebody who has left that list, or every list, is never put back: only they may do that, as the vendor warns.
     pub(super) async fn opt_in(&self, contact_id: &str, rows: &[api::ContactList]) -> Result<OptInOutcome> {
-        let on = |wanted: &str| rows.iter().any(|row| row.status.as_deref() == Some(wanted));
-        if on(status::ACTIVE) {
-            return Ok(OptInOutcome::Already);
+        let wanted = self.default_list.as_deref();
+        if let Some(outcome) = standing(rows, wanted) {
+            return Ok(outcome);
         }
-        if !rows.is_empty() {
-            let waits = rows
-                .iter()
-                .all(|row| row.status.as_deref() == Some(status::UNCONFIRMED));
-            return Ok(if waits {
-                OptInOutcome::NeedsConfirmation
-            } else {
-                OptInOutcome::NotPermitted
-            });
-        }
-        let list = self.only_list().await?;
-        Ok(
-            match self.set_list_status(contact_id, &list, status::ACTIVE).await?.as_str() {
-                status::ACTIVE => OptInOutcome::Applied,
-                status::UNCONFIRMED => OptInOutcome::NeedsConfirmation,
-                _ => OptInOutcome::NotPermitted,
-            },
-        )
+        let list = match wanted {
+            Some(list) => list.to_owned(),
+            None => self.list(None).await?,
+        };
+        let now = match self.set_list_status(contact_id, &list, status::ACTIVE).await {
+            Err(error) if matches!(error.kind, ErrorKind::NotFound | ErrorKind::InvalidInput) => {
+                // The contact was there a moment ago: it is the list that may be gone.
+                self.list(Some(&list)).await?;
+                return Err(error);
+            }
+            answer => answer?,
+        };
+        Ok(match now.as_str() {
+            status::ACTIVE => OptInOutcome::Applied,
+            status::UNCONFIRMED => OptInOutcome::NeedsConfirmation,
+            _ => OptInOutcome::NotPermitted,
+        })
     }
 
-    /// The list to opt in to: consent is given per list, and it is clear which one is meant when there is only one.
-    async fn only_list(&self) -> Result<String> {
+    /// The id of the list to opt in to.
+    async fn list(&self, wanted: Option<&str>) -> Result<String> {
+        let lists = self.lists().await?;
+        let chosen = opt_in::ACTIVECAMPAIGN.choose(&lists, wanted);
+        let chosen = chosen.map_err(|message| self.error(ErrorKind::InvalidInput, message))?;
+        Ok(chosen.id.clone())
+    }
+
+    /// Every list of the account.
+    pub(super) async fn lists(&self) -> Result<Vec<OptInTarget>> {
         let lists = self.all::<api::ListPage>(Call::get("/lists", &[])).await?;
-        let ids: Vec<&String> = lists.iter().filter_map(|list| list.id.as_ref()).collect();
-        if let [only] = ids.as_slice() {
-            return Ok((*only).clone());
-        }
-        let names: Vec<String> = lists.iter().filter_map(|list| filled(list.name.as_ref())).collect();
-        let message = if names.is_empty() {
-            "ActiveCampaign has no list that the contact could be opted in to. Create one there".to_owned()
-        } else {
-            format!(
-                "In ActiveCampaign a contact opts in to a list, and it is not clear to which ({}). Put the contact on \
-                 a list there, for example with an automation",
-                names.join(", ")
-            )
+        let target = |list: api::List| {
+            let id = filled(list.id.as_ref())?;
+            let name = filled(list.name.as_ref()).unwrap_or_else(|| id.clone());
+            Some(OptInTarget { id, name })
         };
-        Err(self.error(ErrorKind::InvalidInput, message))
+        Ok(lists.into_iter().filter_map(target).collect())
+    }
+}
+
+/// What opting in comes to for a contact on these lists before anything is sent; `None` where it can be subscribed.
+fn standing(rows: &[api::ContactList], wanted: Option<&str>) -> Option<OptInOutcome> {
+    let of = |row: &api::ContactList| match row.status.as_deref() {
+        Some(status::ACTIVE) => OptInOutcome::Already,
+        Some(status::UNCONFIRMED) => OptInOutcome::NeedsConfirmation,
+        _ => OptInOutcome::NotPermitted,
+    };
+    let outcomes: Vec<OptInOutcome> = rows.iter().map(of).collect();
+    let is_on = outcomes.contains(&OptInOutcome::Already);
+    let has_left = outcomes.contains(&OptInOutcome::NotPermitted);
+    let Some(wanted) = wanted else {
+        return match outcomes.as_slice() {
+            [] => None,
+            _ if is_on => Some(OptInOutcome::Already),
+            _ if has_left => Some(OptInOutcome::NotPermitted),
+            _ => Some(OptInOutcome::NeedsConfirmation),
+        };
+    };
+    let own = rows.iter().find(|row| row.list.as_deref() == Some(wanted)).map(of);
+    own.or_else(|| (has_left && !is_on).then_some(OptInOutcome::NotPermitted))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_list_of_the_connection_decides_and_who_has_left_all_lists_is_left_alone() {
+        use OptInOutcome::{Already, NeedsConfirmation, NotPermitted};
+        let rows = |states: &[(&str, &str)]| -> Vec<api::ContactList> {
+            let row = |(list, status): &(&str, &str)| api::ContactList {
+                list: Some((*list).to_owned()),
+                status: Some((*status).to_owned()),
+                ..api::ContactList::default()
+            };
+            states.iter().map(row).collect()
+        };
+        for (states, anywhere, on_two) in [
+            (&[][..], None, None),
+            (&[("2", "1")], Some(Already), Some(Already)),
+            (&[("2", "0")], Some(NeedsConfirmation), Some(NeedsConfirmation)),
+            (&[("2", "2"), ("1", "1")], Some(Already), Some(NotPermitted)),
+            (&[("1", "1")], Some(Already), None),
+            (&[("1", "0")], Some(NeedsConfirmation), None),
+            (&[("1", "2")], Some(NotPermitted), Some(NotPermitted)),
+            (&[("1", "2"), ("3", "1")], Some(Already), None),
+            (&[("1", "0"), ("3", "3")], Some(NotPermitted), Some(NotPermitted)),
+        ] {
+            let rows = rows(states);
+            assert_eq!(
+                (standing(&rows, None), standing(&rows, Some("2"))),
+                (anywhere, on_two),
+                "{states:?}"
+            );
+        }
     }
 }

@@ -10,7 +10,8 @@
 //!   1 to write, because ActiveCampaign keeps both on the contact's place in an account;
 //! - create: 1, company as above without the read, and 1 per tag; upsert: the same, and a read when it existed;
 //! - a tag applied: 1; removed: 1 to find how it is attached, and 1 for each way; created: 2, the first to look for it;
-//! - consent read: 1; opted out: 1, and 1 for each active list; opted in: 1 to 3; a reason is written as a note: 1;
+//! - consent read: 1; opted out: 1, and 1 for each active list; opted in: 1 or 2 where the connection names the list,
+//!   else 1 to 3; a reason is written as a note: 1;
 //! - an automation: 1; a note: 1; tags, fields and automations: 1 per page of a hundred.
 //!
 //! A refusal (403) costs 1 more, because ActiveCampaign also answers so to a wrong key.
@@ -38,8 +39,9 @@ use crate::error::{ConnectorError, ErrorKind, WriteOutcome};
 use crate::http::{Answer, Call, HttpClient, Vendor};
 use crate::model::{
     Automation, Contact, ContactPage, ContactQuery, ContactUpdate, CrmUser, CustomField, DataType, NewContact,
-    OptInOutcome, OptInStatus, Tag,
+    OptInOutcome, OptInStatus, OptInTarget, Tag,
 };
+use crate::opt_in;
 use crate::registry::{ConnectorConfig, Shared};
 use crate::translate::Dialect;
 use crate::translate::codec::Choices;
@@ -73,6 +75,8 @@ pub(crate) struct ActiveCampaign {
     connection: ConnectionId,
     shared: Arc<Shared>,
     account_names: Cache<String, String>,
+    /// The list that contacts opt in to, where the connection names one.
+    default_list: Option<String>,
 }
 
 impl ActiveCampaign {
@@ -89,6 +93,7 @@ impl ActiveCampaign {
             connection: config.connection_id.clone(),
             shared: Arc::clone(&config.shared),
             account_names: Cache::builder().max_capacity(NAMES).time_to_live(NAMES_FRESH).build(),
+            default_list: opt_in::ACTIVECAMPAIGN.read(&config.settings).map(str::to_owned),
             http: config.into_client(VENDOR, &base.url, HeaderMap::new(), limits)?,
         })
     }
@@ -353,15 +358,25 @@ impl ActiveCampaign {
         self.show(record).await.map_err(|error| written(&id, error))
     }
 
-    /// The contact with this address, for an error that says there is one.
-    async fn id_of(&self, email: &str) -> Option<String> {
+    /// The contact with this address, for an error that says there is one; nothing is asked for what is no address.
+    async fn id_of(&self, email: Option<&str>) -> Option<String> {
+        let email = self.address(email?).ok()?;
         let query = ContactQuery {
             email: Some(email.to_owned()),
             ids_only: true,
             ..ContactQuery::default()
         };
-        let mut found = self.get_contacts(&query).await.ok()?.contacts;
-        (found.len() == 1).then(|| found.remove(0).id)
+        match self.get_contacts(&query).await {
+            Ok(mut page) => (page.contacts.len() == 1).then(|| page.contacts.remove(0).id),
+            Err(error) => {
+                tracing::warn!(
+                    platform = SLUG,
+                    code = error.kind.code(),
+                    "the contact that has an e-mail address already could not be looked up"
+                );
+                None
+            }
+        }
     }
 
     /// The part of a contact that a create call sends.
@@ -569,7 +584,7 @@ impl Connector for ActiveCampaign {
             Err(mut error) => {
                 if error.kind == ErrorKind::Conflict {
                     "ActiveCampaign already has a contact with this e-mail address".clone_into(&mut error.message);
-                    error.contact_id = self.id_of(body.email.as_deref().unwrap_or_default()).await;
+                    error.contact_id = self.id_of(body.email.as_deref()).await;
                 }
                 return Err(error);
             }
@@ -721,6 +736,10 @@ impl Connector for ActiveCampaign {
             the automation waits for"
             .to_owned();
         Err(error)
+    }
+
+    async fn opt_in_targets(&self) -> Result<Vec<OptInTarget>> {
+        self.lists().await
     }
 
     async fn set_opt_in_status(&self, contact_id: &str, opted_in: bool, reason: &str) -> Result<OptInOutcome> {

@@ -10,7 +10,7 @@ use serde_json::{Map, Value};
 use super::api;
 use crate::error::ErrorKind;
 use crate::http::Fault;
-use crate::model::{Address, Contact, CrmUser, CustomField, DataType, OptInStatus, Slot, Tag, TagRef};
+use crate::model::{Address, Contact, CrmUser, CustomField, DataType, OptInStatus, OptInTarget, Slot, Tag, TagRef};
 use crate::translate::codec::{self, Choices, country, rfc3339};
 use crate::translate::names::StandardField;
 use crate::wire::filled;
@@ -415,16 +415,15 @@ pub(crate) fn owner(owner: api::Owner) -> Option<CrmUser> {
     })
 }
 
-/// The subscription that stands for marketing consent.
+/// The subscriptions that can stand for marketing consent.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Marketing {
-    One(String),
-    None,
-    /// Their names.
-    Several(Vec<String>),
+pub(crate) struct Marketing {
+    pub(crate) targets: Vec<OptInTarget>,
+    /// The one that HubSpot marks.
+    pub(crate) default: Option<String>,
 }
 
-/// The only active subscription to marketing mail, or the only one among several that HubSpot marks as the default.
+/// The active subscriptions to marketing mail, and the only one of them that HubSpot marks as its default.
 pub(crate) fn marketing(subscriptions: Vec<api::Subscription>) -> Marketing {
     let is = |text: &Option<String>, wanted: &str| text.as_ref().is_some_and(|text| text.eq_ignore_ascii_case(wanted));
     let by_mail = |it: &api::Subscription| it.communication_method.is_none() || is(&it.communication_method, "email");
@@ -433,14 +432,19 @@ pub(crate) fn marketing(subscriptions: Vec<api::Subscription>) -> Marketing {
         let usable = it.is_active != Some(false) && it.is_internal != Some(true) && it.id.is_some();
         usable && is(&it.purpose, "marketing") && by_mail(it)
     });
-    let defaults = candidates.iter().filter(|it| it.is_default == Some(true)).count();
-    if candidates.len() > 1 && defaults == 1 {
-        candidates.retain(|it| it.is_default == Some(true));
-    }
-    match candidates.as_mut_slice() {
-        [] => Marketing::None,
-        [one] => one.id.take().map_or(Marketing::None, Marketing::One),
-        several => Marketing::Several(several.iter_mut().filter_map(|it| it.name.take()).collect()),
+    let mut defaults = candidates.iter().filter(|it| it.is_default == Some(true));
+    let default = match (defaults.next(), defaults.next()) {
+        (Some(only), None) => only.id.clone(),
+        _ => None,
+    };
+    let target = |it: api::Subscription| {
+        let id = it.id?;
+        let name = it.name.unwrap_or_else(|| id.clone());
+        Some(OptInTarget { id, name })
+    };
+    Marketing {
+        targets: candidates.into_iter().filter_map(target).collect(),
+        default,
     }
 }
 
@@ -643,16 +647,18 @@ mod tests {
             {"id": 4, "purpose": "Sales"}, {"id": 5, "purpose": "Marketing", "isActive": false},
             {"id": 6, "purpose": "Marketing", "isInternal": true}, {"purpose": "Marketing"}
         ]);
-        assert_eq!(
-            of(json!([one, {"id": 9, "purpose": "Sales", "isDefault": true}])),
-            Marketing::One("1".into())
-        );
-        assert_eq!(of(json!([one, default, two])), Marketing::One("3".into()));
-        assert_eq!(
-            of(json!([one, two])),
-            Marketing::Several(vec!["News".into(), "Offers".into()])
-        );
-        assert_eq!(of(unfit), Marketing::None);
+        let ids = |list: Value| -> (Vec<String>, Option<String>) {
+            let found = of(list);
+            (found.targets.into_iter().map(|it| it.id).collect(), found.default)
+        };
+        let default_for_sales = json!({"id": 9, "purpose": "Sales", "isDefault": true});
+        assert_eq!(ids(json!([one, default_for_sales])), (vec!["1".into()], None));
+        let three = vec!["1".into(), "3".into(), "2".into()];
+        assert_eq!(ids(json!([one, default, two])), (three, Some("3".into())));
+        assert_eq!(ids(json!([one, two])), (vec!["1".into(), "2".into()], None));
+        assert_eq!(ids(json!([default, default])).1, None);
+        assert_eq!(of(json!([two])).targets[0].name, "Offers");
+        assert_eq!(ids(unfit), (vec![], None));
     }
 
     #[test]

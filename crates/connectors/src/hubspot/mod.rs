@@ -36,8 +36,9 @@ use crate::error::{ConnectorError, ErrorKind, WriteOutcome};
 use crate::http::{Call, HttpClient, Vendor};
 use crate::model::{
     Automation, Contact, ContactPage, ContactQuery, ContactUpdate, CrmUser, CustomField, DataType, NewContact,
-    OptInOutcome, OptInStatus, Tag, TagRef,
+    OptInOutcome, OptInStatus, OptInTarget, Tag, TagRef,
 };
+use crate::opt_in;
 use crate::question::{EmailEvent, Question};
 use crate::registry::{ConnectorConfig, Shared};
 use crate::translate::Dialect;
@@ -86,6 +87,8 @@ pub(crate) struct HubSpot {
     custom_names: Mutex<Option<CustomNames>>,
     /// Lists that HubSpot fills itself, so that they are no tags.
     active_lists: Mutex<HashSet<String>>,
+    /// The subscription type that contacts opt in to, where the connection names one.
+    default_subscription: Option<String>,
     /// The subscription that stands for marketing consent.
     subscription: OnceCell<String>,
 }
@@ -132,6 +135,7 @@ impl HubSpot {
         // HubSpot counts by account, whichever of our connections leads there.
         let portal = filled(config.external_app_id.as_ref());
         config.throttle_key = config.throttle_key.or(portal);
+        let default_subscription = opt_in::HUBSPOT.read(&config.settings).map(str::to_owned);
         let key = config.throttle_key.as_deref();
         let key = key.unwrap_or_else(|| config.connection_id.as_str());
         let searches = ConnectorConfig {
@@ -147,6 +151,7 @@ impl HubSpot {
             http: config.into_client(VENDOR, BASE_URL, HeaderMap::new(), limits)?,
             custom_names: Mutex::default(),
             active_lists: Mutex::default(),
+            default_subscription,
             subscription: OnceCell::new(),
         })
     }
@@ -258,23 +263,21 @@ impl HubSpot {
         Ok(found)
     }
 
-    /// The subscription that stands for marketing consent.
+    /// The subscriptions that can stand for marketing consent.
+    async fn subscriptions(&self) -> Result<map::Marketing> {
+        let subscriptions = self.all(Call::get(path::SUBSCRIPTIONS, &[])).await;
+        Ok(map::marketing(subscriptions.map_err(not_the_contact)?))
+    }
+
+    /// The subscription that stands for marketing consent: the connection's, else HubSpot's default or the only one.
     async fn subscription(&self) -> Result<&str> {
         let load = async {
-            let subscriptions = self.all(Call::get(path::SUBSCRIPTIONS, &[])).await;
-            let message = match map::marketing(subscriptions.map_err(not_the_contact)?) {
-                map::Marketing::One(id) => return Ok(id),
-                map::Marketing::None => {
-                    "This HubSpot account has no active subscription type for marketing e-mail. Create one there"
-                        .to_owned()
-                }
-                map::Marketing::Several(names) => format!(
-                    "This HubSpot account has several subscription types for marketing e-mail and none is the default: {}. \
-                     Leave one of them active",
-                    names.join(", ")
-                ),
-            };
-            Err(self.error(ErrorKind::NotConfigured, message))
+            let found = self.subscriptions().await?;
+            let wanted = self.default_subscription.as_deref().or(found.default.as_deref());
+            match opt_in::HUBSPOT.choose(&found.targets, wanted) {
+                Ok(chosen) => Ok(chosen.id.clone()),
+                Err(message) => Err(self.error(ErrorKind::NotConfigured, message)),
+            }
         };
         self.subscription.get_or_try_init(|| load).await.map(String::as_str)
     }
@@ -1081,6 +1084,10 @@ impl Connector for HubSpot {
 
     async fn achieve_goal(&self, _contact_id: &str, _goal: &str, _integration: &str) -> Result<()> {
         Err(ConnectorError::unsupported(map::SLUG, "goals"))
+    }
+
+    async fn opt_in_targets(&self) -> Result<Vec<OptInTarget>> {
+        Ok(self.subscriptions().await?.targets)
     }
 
     /// Opting out stops all mail; opting in subscribes to marketing mail.

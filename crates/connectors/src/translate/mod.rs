@@ -19,7 +19,7 @@ use crate::connector::{Capability, Connector, Metadata, Result};
 use crate::error::{ConnectorError, ErrorKind};
 use crate::model::{
     Automation, Contact, ContactPage, ContactQuery, ContactUpdate, CrmUser, CustomField, DataType, NewContact,
-    OptInOutcome, OptInStatus, Tag,
+    OptInOutcome, OptInStatus, OptInTarget, Tag,
 };
 use crate::question::Question;
 use cache::Caches;
@@ -494,6 +494,10 @@ impl<D: Dialect> Connector for Translated<D> {
 
     async fn achieve_goal(&self, contact_id: &str, goal: &str, integration: &str) -> Result<()> {
         self.inner.achieve_goal(contact_id, goal, integration).await
+    }
+
+    async fn opt_in_targets(&self) -> Result<Vec<OptInTarget>> {
+        self.inner.opt_in_targets().await
     }
 
     async fn set_opt_in_status(&self, contact_id: &str, opted_in: bool, reason: &str) -> Result<OptInOutcome> {

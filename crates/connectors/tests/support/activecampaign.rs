@@ -1,7 +1,10 @@
 //! The ActiveCampaign connector in front of its simulator.
 
-use mfh_connectors::{OptInOutcome, OptInStatus};
+use std::sync::Arc;
+
+use mfh_connectors::{Connector, OptInOutcome, OptInStatus};
 use mfh_simulators::activecampaign::{API_KEY, ActiveCampaign as Simulator};
+use mfh_types::ConnectionSettings;
 use serde_json::Value;
 
 use crate::support::{Bench, World};
@@ -130,6 +133,29 @@ impl Subject for ActiveCampaign {
             (false, OptInOutcome::Already, OptInStatus::OptedOut),
             (true, OptInOutcome::NotPermitted, OptInStatus::OptedOut),
         ]
+    }
+
+    fn opting_in_to(&self, target: Option<&str>) -> Option<Arc<dyn Connector>> {
+        let settings = ConnectionSettings {
+            default_list_id: target.map(str::to_owned),
+            ..ConnectionSettings::default()
+        };
+        let (world, address) = (&self.bench.world, self.bench.server.base_url());
+        Some(world.connect_with("activecampaign", &address, API_KEY, settings))
+    }
+
+    async fn opted_in_to(&self, contact_id: &str) -> Vec<String> {
+        let state = self.bench.state(contact_id).await;
+        let lists = state["lists"].as_object().unwrap();
+        let named = [
+            ("Newsletter", NEWSLETTER),
+            ("Product News", PRODUCT_NEWS),
+            ("Events", EVENTS),
+        ];
+        let active = named
+            .into_iter()
+            .filter(|(name, _)| lists.get(*name) == Some(&1.into()));
+        active.map(|(_, id)| id.to_string()).collect()
     }
 
     /// Notes have no title: it is the first line.

@@ -1,9 +1,12 @@
 //! The HubSpot connector in front of its simulator.
 
-use mfh_connectors::{CustomField, OptInOutcome, OptInStatus};
+use std::sync::Arc;
+
+use mfh_connectors::{Connector, CustomField, OptInOutcome, OptInStatus};
 use mfh_simulators::HubSpot as Simulator;
 use mfh_simulators::access_log::Exchange;
 use mfh_simulators::hubspot::PRIVATE_APP_TOKEN;
+use mfh_types::ConnectionSettings;
 use serde_json::Value;
 
 use crate::support::Bench;
@@ -140,6 +143,31 @@ impl Subject for HubSpot {
             (false, OptInOutcome::Already, OptInStatus::OptedOut),
             (true, OptInOutcome::NotPermitted, OptInStatus::OptedOut),
         ]
+    }
+
+    fn opting_in_to(&self, target: Option<&str>) -> Option<Arc<dyn Connector>> {
+        let settings = ConnectionSettings {
+            default_subscription_id: target.map(str::to_owned),
+            ..ConnectionSettings::default()
+        };
+        let (world, address) = (&self.0.world, self.0.server.base_url());
+        Some(world.connect_with("hubspot", &address, PRIVATE_APP_TOKEN, settings))
+    }
+
+    async fn opted_in_to(&self, contact_id: &str) -> Vec<String> {
+        let state = self.0.state(contact_id).await;
+        let subscriptions = state["consent"]["subscriptions"]
+            .as_object()
+            .cloned()
+            .unwrap_or_default();
+        let given = subscriptions
+            .into_iter()
+            .filter(|(_, given)| *given == Value::Bool(true));
+        given.map(|(id, _)| id).collect()
+    }
+
+    fn has_default_target(&self) -> bool {
+        true
     }
 
     /// A contact tells only that it wants no mail at all; consent to a subscription stands elsewhere.

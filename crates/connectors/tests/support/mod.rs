@@ -17,7 +17,9 @@ use mfh_simulators::access_log::{AccessLog, Exchange};
 use mfh_simulators::faults::Faults;
 use mfh_simulators::openapi::{Allowance, Description, vendor_file};
 use mfh_simulators::{Server, Simulator};
-use mfh_types::{AuthType, Clock, ConnectionId, JsonObject, ManualClock, Random, Secret, SeededRandom};
+use mfh_types::{
+    AuthType, Clock, ConnectionId, ConnectionSettings, JsonObject, ManualClock, Random, Secret, SeededRandom,
+};
 use serde_json::Value;
 
 /// Moves the clock instead of waiting, and remembers the waits.
@@ -74,6 +76,21 @@ impl World {
     /// A connection that needs no more than an address and a token.
     pub fn connect(&self, slug: &'static str, base_url: &str, token: &str) -> Arc<dyn Connector> {
         build(slug, self.config(base_url, key(slug, token))).unwrap()
+    }
+
+    /// The same with settings.
+    pub fn connect_with(
+        &self,
+        slug: &'static str,
+        base_url: &str,
+        token: &str,
+        settings: ConnectionSettings,
+    ) -> Arc<dyn Connector> {
+        let config = ConnectorConfig {
+            settings,
+            ..self.config(base_url, key(slug, token))
+        };
+        build(slug, config).unwrap()
     }
 
     /// The waits so far, rounded to tenths of a second.

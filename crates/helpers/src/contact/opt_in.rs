@@ -14,6 +14,9 @@ use crate::{Category, Context, Helper, HelperError, Meta, Outcome, register};
 /// CRMs, such as Keap, keep an address non-marketable after a complaint or an earlier opt-out: then the run fails and
 /// says so, and no tag is applied.
 ///
+/// In ActiveCampaign a contact opts in to a list, in HubSpot to a subscription type. Where your account has several,
+/// set the one that is meant in the settings of the connection; until then the run fails and lists them.
+///
 /// With `double_opt_in` the consent is not touched: the run applies the tag for contacts who have not confirmed and
 /// notes in the result that a confirmation is wanted. The contact is opted in only once it confirms.
 ///

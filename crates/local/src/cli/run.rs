@@ -12,7 +12,10 @@ use mfh_helpers::outside::LiveClient;
 use mfh_helpers::{Context, Journal, MemoryJournal, MemoryObjects, Run, World, execute, find};
 use mfh_simulators::services::FOLDERS;
 use mfh_simulators::{Server, Services, Simulator};
-use mfh_types::{AuthType, Clock, ConnectionId, JsonObject, Random, RateLimits, Secret, SystemClock, SystemRandom};
+use mfh_types::{
+    AuthType, Clock, ConnectionId, ConnectionSettings, JsonObject, Random, RateLimits, Secret, SystemClock,
+    SystemRandom,
+};
 
 use super::{DataArgs, LogFormat, init_tracing};
 use crate::data_dir::{DataDir, running};
@@ -129,6 +132,7 @@ impl SimulatedCrm {
             auth_type: AuthType::ApiKey,
             credentials: Arc::new(StaticToken::new(vendor.slug(), key)),
             app_id: credential("app_id"),
+            settings: ConnectionSettings::default(),
             external_app_id: credential("location_id"),
             rate_limits: RateLimits {
                 requests_per_second: 1_000,

@@ -10,7 +10,10 @@ use mfh_connectors::{
 };
 use mfh_helpers::{Context, Journal, MemoryJournal, Run, execute, find};
 use mfh_simulators::{Server, Simulator};
-use mfh_types::{AuthType, Clock, ConnectionId, JsonObject, Random, RateLimits, Secret, SystemClock, SystemRandom};
+use mfh_types::{
+    AuthType, Clock, ConnectionId, ConnectionSettings, JsonObject, Random, RateLimits, Secret, SystemClock,
+    SystemRandom,
+};
 use serde_json::{Map, Value, json};
 
 use super::{percentile, rounded};
@@ -70,6 +73,7 @@ async fn connect(
         auth_type: AuthType::ApiKey,
         credentials: Arc::new(StaticToken::new(vendor.slug(), key)),
         app_id: credential("app_id"),
+        settings: ConnectionSettings::default(),
         external_app_id: credential("location_id"),
         user_host: false,
         rate_limits: UNLIMITED,

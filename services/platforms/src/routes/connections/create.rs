@@ -8,7 +8,8 @@ use mfh_http::{
     created,
 };
 use mfh_types::{
-    ConnectionError, ConnectionId, ConnectionStatus, PlatformConnection, PlatformStatus, blank_as_default,
+    ConnectionError, ConnectionId, ConnectionSettings, ConnectionStatus, PlatformConnection, PlatformStatus,
+    blank_as_default,
 };
 use serde::Deserialize;
 use serde_json::json;
@@ -17,6 +18,7 @@ use utoipa::ToSchema;
 use super::{MAX_NAME_CHARS, check_name_is_free, name_is_taken, of_account, try_out};
 use crate::State;
 use crate::credentials::{self, Sent};
+use crate::opt_in;
 use crate::records::{self, Maker};
 use crate::routes::platforms;
 use crate::view::ConnectionView;
@@ -34,6 +36,11 @@ pub(crate) struct NewConnectionRequest {
     #[serde(default, deserialize_with = "blank_as_default")]
     #[schema(value_type = std::collections::BTreeMap<String, String>)]
     credentials: Sent,
+    /// What contacts opt in to where consent is given per list or subscription type: `default_list_id` for
+    /// ActiveCampaign, `default_subscription_id` for HubSpot. Checked at the vendor.
+    #[serde(default, deserialize_with = "blank_as_default")]
+    #[schema(value_type = ConnectionSettings)]
+    settings: opt_in::Sent,
 }
 
 /// How a connection is made.
@@ -55,12 +62,15 @@ pub(crate) struct Mode {
     request_body = NewConnectionRequest,
     responses(
         (status = 201, body = Envelope<ConnectionView>),
-        (status = 400, description = "A value is wrong, or the vendor refused the credentials", body = ErrorBody),
+        (status = 400, description = "A value is wrong, or the vendor refused credentials or settings", body = ErrorBody),
         (status = 401, body = ErrorBody),
         (status = 403, description = "Not permitted, or the plan includes no more connections", body = ErrorBody),
         (status = 404, body = ErrorBody),
         (status = 409, description = "The name is taken", body = ErrorBody),
+        (status = 422, description = "The vendor refused to tell what the settings may name", body = ErrorBody),
+        (status = 502, body = ErrorBody),
         (status = 503, body = ErrorBody),
+        (status = 504, body = ErrorBody),
     )
 )]
 pub(crate) async fn create(
@@ -79,12 +89,13 @@ pub(crate) async fn create(
     let name = check::text("name", &request.name, MAX_NAME_CHARS).map_err(|fault| ApiError::invalid(vec![fault]))?;
     let auth_type = credentials::auth_type(&platform, request.auth_type.as_deref(), &request.credentials)?;
     let checked = credentials::check(&platform, &request.credentials)?;
+    let settings = opt_in::merged(&platform, &ConnectionSettings::default(), &request.settings)?;
     check_name_is_free(&of_account(&state, member.account_id()).await?, &platform, &name, None)?;
     check_plan(core, &member)?;
 
     let id = ConnectionId::generate(&*core.clock, &*core.random);
     if !mode.skip_test {
-        try_out(&state, &platform, &id, auth_type, &checked).await?;
+        try_out(&state, &platform, (&id, auth_type), &checked, &settings).await?;
     }
     let sealed = state.loader.seal(member.account_id(), &id, &checked.credentials).await;
     let sealed = sealed.map_err(|error| ApiError::unavailable(error.to_string()))?;
@@ -97,6 +108,7 @@ pub(crate) async fn create(
         external_app_id: checked.external_app_id(),
         credentials_metadata: Some(checked.metadata),
         base_url: checked.base_url,
+        settings,
         ..records::connection(core, &auth, name)
     };
     if mode.skip_test {

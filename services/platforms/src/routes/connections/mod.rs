@@ -11,16 +11,18 @@ pub(crate) mod update;
 use std::sync::Arc;
 
 use http::StatusCode;
-use mfh_connectors::Site;
+use mfh_connectors::{ConnectorError, Site};
 use mfh_http::{ApiError, ErrorBody, ErrorCode, FieldFault};
-use mfh_types::{AccountId, AuthType, ConnectionId, ConnectionStatus, Platform, PlatformConnection};
+use mfh_types::{
+    AccountId, AuthType, ConnectionId, ConnectionSettings, ConnectionStatus, Platform, PlatformConnection,
+};
 use serde::Deserialize;
 use utoipa::{IntoParams, IntoResponses};
 
 use super::platforms;
 use crate::State;
 use crate::credentials::Checked;
-use crate::upstream;
+use crate::{opt_in, upstream};
 
 /// The longest name.
 pub(crate) const MAX_NAME_CHARS: usize = 100;
@@ -110,35 +112,35 @@ fn name_is_taken(platform: &Platform) -> ApiError {
     ApiError::conflict(ErrorCode::Conflict, message).fields(vec![fault])
 }
 
-/// Tries credentials at the vendor before anything is stored.
+/// Tries credentials and settings at the vendor before anything is stored.
 ///
 /// # Errors
-/// 400 with the vendor's reason.
+/// 400 with the vendor's reason, or with what the settings may name.
 async fn try_out(
     state: &State,
     platform: &Platform,
-    id: &ConnectionId,
-    auth_type: AuthType,
+    (id, auth_type): (&ConnectionId, AuthType),
     checked: &Checked,
+    settings: &ConnectionSettings,
 ) -> Result<(), ApiError> {
-    let outcome = async {
-        if !upstream::is_crm(platform) {
-            let service = state
-                .loader
-                .connect_service(&Arc::new(platform.clone()), &checked.credentials)?;
-            return service.test().await;
-        }
-        let site = Site {
-            connection_id: id,
-            auth_type,
-            base_url: checked.base_url.as_deref(),
-            external_app_id: None,
-        };
-        let connector = state.loader.connect(platform, site, &checked.credentials)?;
-        connector.test_connection().await
-    };
-    outcome.await.map_err(|error| {
+    let refusal = |error: ConnectorError| {
         let message = format!("Could not connect: {}", error.message);
         ApiError::new(StatusCode::BAD_REQUEST, ErrorCode::UpstreamFailed, message).data(upstream::facts(&error))
-    })
+    };
+    if !upstream::is_crm(platform) {
+        let platform = Arc::new(platform.clone());
+        let service = state.loader.connect_service(&platform, &checked.credentials);
+        return service.map_err(refusal)?.test().await.map_err(refusal);
+    }
+    let site = Site {
+        connection_id: id,
+        auth_type,
+        base_url: checked.base_url.as_deref(),
+        external_app_id: None,
+        settings,
+    };
+    let crm = state.loader.connect(platform, site, &checked.credentials);
+    let crm = crm.map_err(refusal)?;
+    crm.test_connection().await.map_err(refusal)?;
+    opt_in::check(&*crm, platform, settings).await
 }

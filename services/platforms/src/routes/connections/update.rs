@@ -5,7 +5,7 @@ use mfh_database::{ConnectionChange, NewSecrets, Renaming};
 use mfh_http::{
     ApiError, Envelope, ErrorBody, ErrorCode, FieldFault, Json, ManageConnections, May, Path, Reply, check, ok,
 };
-use mfh_types::{AuthId, AuthType, Platform, PlatformConnection, Timestamp, blank_as_default};
+use mfh_types::{AuthId, AuthType, ConnectionSettings, Platform, PlatformConnection, Timestamp, blank_as_default};
 use serde::Deserialize;
 use utoipa::ToSchema;
 
@@ -13,6 +13,7 @@ use super::{Address, MAX_NAME_CHARS, check_name_is_free, find, name_is_taken, no
 use crate::State;
 use crate::credentials::{self, Checked, Sent};
 use crate::view::ConnectionView;
+use crate::{opt_in, upstream};
 
 /// A change of a connection; what is not sent stays as it is.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -24,9 +25,15 @@ pub(crate) struct ConnectionUpdate {
     #[serde(default, deserialize_with = "blank_as_default")]
     #[schema(value_type = std::collections::BTreeMap<String, String>)]
     credentials: Sent,
+    /// What contacts opt in to where consent is given per list or subscription type: `default_list_id` for
+    /// ActiveCampaign, `default_subscription_id` for HubSpot. One that is not sent stays;
+    /// null or an empty text clears it. Checked at the vendor.
+    #[serde(default, deserialize_with = "blank_as_default")]
+    #[schema(value_type = ConnectionSettings)]
+    settings: opt_in::Sent,
 }
 
-/// Renames a connection, or gives it new credentials once the vendor accepts them.
+/// Renames a connection, or gives it new credentials or settings once the vendor accepts them.
 #[utoipa::path(
     put,
     path = "/platforms/{platform_id}/connections/{connection_id}",
@@ -36,12 +43,15 @@ pub(crate) struct ConnectionUpdate {
     request_body = ConnectionUpdate,
     responses(
         (status = 200, body = Envelope<ConnectionView>),
-        (status = 400, description = "A value is wrong, or the vendor refused the credentials", body = ErrorBody),
+        (status = 400, description = "A value is wrong, or the vendor refused credentials or settings", body = ErrorBody),
         (status = 401, body = ErrorBody),
         (status = 403, body = ErrorBody),
         (status = 404, body = ErrorBody),
         (status = 409, description = "The name is taken, or the credentials changed meanwhile", body = ErrorBody),
+        (status = 422, description = "The vendor refused to tell what the settings may name", body = ErrorBody),
+        (status = 502, body = ErrorBody),
         (status = 503, body = ErrorBody),
+        (status = 504, body = ErrorBody),
     )
 )]
 pub(crate) async fn update(
@@ -53,11 +63,16 @@ pub(crate) async fn update(
     let account = member.account_id();
     let (platform, connection) = find(&state, account, &address).await?;
     let name = name(&state, &platform, &connection, request.name).await?;
+    let settings = opt_in::merged(&platform, &connection.settings, &request.settings)?;
     let replacement = if credentials::is_unchanged(&request.credentials) {
         None
     } else {
-        Some(accepted(&state, &platform, &connection, &request.credentials).await?)
+        Some(accepted(&state, &platform, &connection, &request.credentials, &settings).await?)
     };
+    let set_alone = replacement.is_none() && settings != connection.settings;
+    if set_alone {
+        check_settings(&state, &platform, &connection, &settings).await?;
+    }
     if let Some(name) = name {
         let now = Timestamp::now(&*state.core.clock);
         let connections = state.core.database.connections();
@@ -68,7 +83,9 @@ pub(crate) async fn update(
         }
     }
     if let Some(replacement) = replacement {
-        replace(&state, &connection, replacement).await?;
+        replace(&state, &connection, replacement, settings).await?;
+    } else if set_alone {
+        set(&state, &connection, settings).await?;
     }
     let (platform, connection) = find(&state, account, &address).await?;
     let view = ConnectionView::new(connection, Some(&platform));
@@ -94,6 +111,35 @@ async fn name(
     Ok(Some(name))
 }
 
+/// Asks the vendor, through the stored connection, whether it has what new settings name.
+async fn check_settings(
+    state: &State,
+    platform: &Platform,
+    connection: &PlatformConnection,
+    settings: &ConnectionSettings,
+) -> Result<(), ApiError> {
+    if opt_in::wanted(platform, settings).is_none() {
+        return Ok(());
+    }
+    let (account, id) = (&connection.account_id, &connection.connection_id);
+    let targets = upstream::ask(state, account, id, |crm| async move { crm.opt_in_targets().await }).await;
+    let targets = targets.map_err(|error| upstream::refusal(&error, "The settings could not be checked"))?;
+    opt_in::fits(platform, settings, &targets)
+}
+
+/// Puts settings in the place of the stored ones.
+async fn set(state: &State, connection: &PlatformConnection, settings: ConnectionSettings) -> Result<(), ApiError> {
+    let change = ConnectionChange {
+        settings: Some(settings),
+        ..ConnectionChange::default()
+    };
+    let now = Timestamp::now(&*state.core.clock);
+    let connections = state.core.database.connections();
+    let (account, id) = (&connection.account_id, &connection.connection_id);
+    let changed = connections.update(account, id, change, now).await?;
+    changed.map(drop).ok_or_else(not_found)
+}
+
 /// Credentials that the vendor accepts, and those whose place they take.
 struct Replacement {
     checked: Checked,
@@ -107,6 +153,7 @@ async fn accepted(
     platform: &Platform,
     connection: &PlatformConnection,
     sent: &Sent,
+    settings: &ConnectionSettings,
 ) -> Result<Replacement, ApiError> {
     if connection.auth_type == AuthType::OAuth2 {
         let fault = FieldFault::new("credentials", "cannot be set on a connection that signs in by OAuth");
@@ -123,7 +170,7 @@ async fn accepted(
     let auth_id = connection.auth_id.as_ref().ok_or_else(gone)?;
     let stored = state.core.database.auths().get(account, id, auth_id).await?;
     let (auth, _) = stored.ok_or_else(gone)?;
-    try_out(state, platform, id, connection.auth_type, &checked).await?;
+    try_out(state, platform, (id, connection.auth_type), &checked, settings).await?;
     Ok(Replacement {
         checked,
         auth_id: auth_id.clone(),
@@ -132,7 +179,12 @@ async fn accepted(
 }
 
 /// Puts accepted credentials in the place of the stored ones.
-async fn replace(state: &State, connection: &PlatformConnection, new: Replacement) -> Result<(), ApiError> {
+async fn replace(
+    state: &State,
+    connection: &PlatformConnection,
+    new: Replacement,
+    settings: ConnectionSettings,
+) -> Result<(), ApiError> {
     let (account, id) = (&connection.account_id, &connection.connection_id);
     let sealed = state.loader.seal(account, id, &new.checked.credentials).await;
     let secrets = NewSecrets {
@@ -145,6 +197,7 @@ async fn replace(state: &State, connection: &PlatformConnection, new: Replacemen
         external_app_id: Some(new.checked.external_app_id()),
         credentials_metadata: Some(Some(new.checked.metadata)),
         base_url: Some(new.checked.base_url),
+        settings: Some(settings),
         ..ConnectionChange::default()
     };
     let now = Timestamp::now(&*state.core.clock);

@@ -10,5 +10,5 @@ mod vault;
 pub use clients::{Clients, REGION};
 pub use names::{Stage, Tables};
 pub use oauth_clients::{OAuthClient, OAuthClientError, OAuthClients};
-pub use queues::{QueueError, Queues};
+pub use queues::{QueueError, Queues, SharedQueue, SharedQueues};
 pub use vault::{SealedSecrets, Vault, VaultError};

@@ -3,11 +3,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use mfh_aws::{OAuthClients, SealedSecrets, Vault, VaultError};
+use mfh_aws::{OAuthClients, SealedSecrets, SharedQueues, Vault, VaultError};
 use mfh_database::{ConnectionChange, Database, DatabaseError, StoredSecrets};
 use mfh_types::{
-    AccountId, AuthStatus, AuthType, Clock, ConnectionError, ConnectionId, ConnectionSettings, ConnectionStatus,
-    Credentials, Platform, PlatformConnection, PlatformConnectionAuth, PlatformId, PlatformStatus, Timestamp,
+    AccountId, AuthStatus, AuthType, Clock, ConnectionId, ConnectionSettings, ConnectionStatus, Credentials, Platform,
+    PlatformConnection, PlatformConnectionAuth, PlatformId, PlatformStatus, Timestamp,
 };
 use moka::future::Cache;
 
@@ -15,7 +15,8 @@ use crate::connector::{Connector, Result};
 use crate::error::{ConnectorError, ErrorKind};
 use crate::http::{StaticToken, TokenSource};
 use crate::oauth::{
-    Grant, GrantError, Held, KeptAlive, LogNotice, Need, Refresher, RenewingToken, SignInNotice, Target, TokenEndpoint,
+    Grant, GrantError, Held, KeptAlive, Need, QueueNotice, RecoverError, Recovered, Refresher, RenewingToken,
+    SignInNotice, Target, TokenEndpoint,
 };
 use crate::registry::{ConnectorConfig, Shared, UNKNOWN, build, known_slug};
 use crate::service::Service;
@@ -73,7 +74,6 @@ pub struct Loader {
     shared: Arc<Shared>,
     clock: Arc<dyn Clock>,
     refresher: Arc<Refresher>,
-    clients: OAuthClients,
     platforms: Cache<PlatformId, Arc<Platform>>,
     connectors: Cache<Version, Arc<dyn Connector>>,
 }
@@ -90,10 +90,9 @@ impl Loader {
         let refresher = Refresher::new(
             database.clone(),
             vault.clone(),
-            clients.clone(),
+            clients,
             Arc::clone(&shared),
             Arc::clone(&clock),
-            Arc::new(LogNotice),
         );
         Self {
             database,
@@ -101,7 +100,6 @@ impl Loader {
             shared,
             clock,
             refresher: Arc::new(refresher),
-            clients,
             platforms: Cache::builder().max_capacity(100).time_to_live(REMEMBERED).build(),
             connectors: Cache::builder().max_capacity(10_000).time_to_live(REMEMBERED).build(),
         }
@@ -110,15 +108,30 @@ impl Loader {
     /// The same loader, telling `notice` when a user has to sign in again.
     #[must_use]
     pub fn notifying(mut self, notice: Arc<dyn SignInNotice>) -> Self {
-        self.refresher = Arc::new(Refresher::new(
-            self.database.clone(),
-            self.vault.clone(),
-            self.clients.clone(),
-            Arc::clone(&self.shared),
-            Arc::clone(&self.clock),
-            notice,
-        ));
+        self.refresher = Arc::new(Refresher::clone(&self.refresher).notifying(notice));
         self
+    }
+
+    /// The same loader, telling people through the queue of notifications when they have to sign in again, and keeping
+    /// renewed tokens that no table takes in the queue that [`Loader::recover`] reads.
+    #[must_use]
+    pub fn sending_to(mut self, queues: SharedQueues) -> Self {
+        let notice = QueueNotice::new(
+            queues.notifications,
+            Arc::clone(&self.clock),
+            self.shared.random_handle(),
+        );
+        let refresher = Refresher::clone(&self.refresher).notifying(Arc::new(notice));
+        self.refresher = Arc::new(refresher.keeping(queues.token_recovery));
+        self
+    }
+
+    /// Stores tokens from the recovery queue, `body` being the text of the message.
+    ///
+    /// # Errors
+    /// When the message has to come again: it cannot be read, or the tables cannot be reached.
+    pub async fn recover(&self, body: &str) -> std::result::Result<Recovered, RecoverError> {
+        self.refresher.recover(body).await
     }
 
     /// What the connectors of this process share.
@@ -384,7 +397,8 @@ impl Loader {
         self.mark(account, id, ErrorKind::Unauthorized, message).await
     }
 
-    /// Marks a connection that only the user can mend, by the kind of its error.
+    /// Marks a connection that only the user can mend, by the kind of its error; the user is told when it was not
+    /// marked before.
     ///
     /// # Errors
     /// When the table is out of reach.
@@ -395,23 +409,7 @@ impl Loader {
         kind: ErrorKind,
         message: &str,
     ) -> std::result::Result<(), DatabaseError> {
-        let now = Timestamp::now(&*self.clock);
-        let error = ConnectionError {
-            code: kind.code().to_owned(),
-            message: message.to_owned(),
-            at: now,
-        };
-        let change = ConnectionChange {
-            status: Some(ConnectionStatus::Error),
-            reauth_required: Some(true),
-            last_error: Some(Some(error)),
-            ..ConnectionChange::default()
-        };
-        self.database
-            .connections()
-            .update(account, id, change, now)
-            .await
-            .map(drop)
+        self.refresher.mark((account, id), kind, message).await
     }
 
     /// Clears the mark of a connection that works again.
@@ -420,18 +418,9 @@ impl Loader {
     /// When the table is out of reach.
     pub async fn works(&self, account: &AccountId, id: &ConnectionId) -> std::result::Result<(), DatabaseError> {
         let now = Timestamp::now(&*self.clock);
-        let change = ConnectionChange {
-            status: Some(ConnectionStatus::Active),
-            reauth_required: Some(false),
-            last_error: Some(None),
-            last_connected: Some(now),
-            ..ConnectionChange::default()
-        };
-        self.database
-            .connections()
-            .update(account, id, change, now)
-            .await
-            .map(drop)
+        let connections = self.database.connections();
+        let works = ConnectionChange::works(now);
+        connections.update(account, id, works, now).await.map(drop)
     }
 
     /// The platform of this id, remembered for five minutes.

@@ -111,6 +111,11 @@ impl Shared {
         &*self.random
     }
 
+    /// The same randomness, to be kept.
+    pub(crate) fn random_handle(&self) -> Arc<dyn Random> {
+        Arc::clone(&self.random)
+    }
+
     /// How to wait.
     pub(crate) fn sleeper(&self) -> &dyn Sleeper {
         &*self.sleeper

@@ -188,8 +188,35 @@ impl<'a> Auths<'a> {
         now: Timestamp,
     ) -> Result<bool, DatabaseError> {
         let condition = self.refreshable(account, connection, expected);
+        self.put_refreshed(condition, id, secrets, now).await
+    }
+
+    async fn put_refreshed(
+        self,
+        condition: Condition,
+        id: &AuthId,
+        secrets: NewSecrets,
+        now: Timestamp,
+    ) -> Result<bool, DatabaseError> {
         let update = replacement(condition, secrets, now).set("last_refresh_at", now.0.timestamp());
         self.table().apply(&[id.as_str()], update).await
+    }
+
+    /// Stores what a refresh of version `expected` brought after another one had been refused with the spent token, and
+    /// the record declared dead for it; tells whether the record still was so.
+    ///
+    /// # Errors
+    /// The table cannot be written.
+    pub async fn revive_refreshed(
+        &self,
+        (account, connection, id): (&AccountId, &ConnectionId, &AuthId),
+        secrets: NewSecrets,
+        expected: u64,
+        now: Timestamp,
+    ) -> Result<bool, DatabaseError> {
+        let dead = self.at_version(account, connection, expected + 1);
+        let dead = dead.and("#status = :dead").bind("dead", AuthStatus::ReauthRequired);
+        self.put_refreshed(dead, id, secrets, now).await
     }
 
     /// Records a failed refresh and ends the reservation: another may be tried at `retry_at` (Unix seconds), or, with

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use anyhow::Context;
 use aws_sdk_s3::error::DisplayErrorContext;
-use mfh_aws::{Clients, Queues, Stage};
+use mfh_aws::{Clients, Queues, SharedQueues, Stage};
 use mfh_types::{Clock, HelperType, Random};
 
 use crate::aws::cognito::{DEFAULT_CLIENT_ID, DEFAULT_POOL_ID, UserPool};
@@ -100,6 +100,7 @@ impl Cloud {
         for helper_type in helper_types() {
             self.create_helper_queues(&stage, &helper_type).await?;
         }
+        self.create_shared_queues(&stage).await?;
         let created = self.clients.s3().create_bucket().bucket(DATA_BUCKET).send().await;
         match created {
             Ok(_) => Ok(()),
@@ -144,6 +145,35 @@ impl Cloud {
             .collect();
         self.sqs.create_queue(dlq, dlq_attributes).await?;
         self.sqs.create_queue(queue, attributes).await?;
+        Ok(())
+    }
+
+    /// The queues that belong to no helper type (`data-model` §6). Nobody on this machine reads the notifications.
+    async fn create_shared_queues(&self, stage: &Stage) -> anyhow::Result<()> {
+        let attributes = |pairs: &[(&str, &str)]| -> BTreeMap<String, String> {
+            let owned = pairs
+                .iter()
+                .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+            owned.collect()
+        };
+        let dlq = SharedQueues::notification_dlq(stage);
+        let redrive = serde_json::json!({ "deadLetterTargetArn": self.sqs.queue_arn(&dlq), "maxReceiveCount": 5 });
+        let fifo = [
+            ("FifoQueue", "true"),
+            ("ContentBasedDeduplication", "true"),
+            ("MessageRetentionPeriod", "604800"),
+            ("VisibilityTimeout", "120"),
+        ];
+        let mut notifications = attributes(&fifo);
+        notifications.insert("RedrivePolicy".to_owned(), redrive.to_string());
+        let recovery = [("MessageRetentionPeriod", "1209600"), ("VisibilityTimeout", "120")];
+        self.sqs.create_queue(dlq, attributes(&fifo)).await?;
+        self.sqs
+            .create_queue(SharedQueues::notification_queue(stage), notifications)
+            .await?;
+        self.sqs
+            .create_queue(SharedQueues::recovery_queue(stage), attributes(&recovery))
+            .await?;
         Ok(())
     }
 }

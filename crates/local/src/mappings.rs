@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use mfh_aws::{Queues, Stage};
+use mfh_aws::{Queues, SharedQueues, Stage};
 use mfh_connectors::Loader;
 use mfh_pipeline::{DeadLetter, DeadLetters, Router, StreamEvent, StreamImage, StreamRecord, Sweeper};
 use mfh_types::HelperType;
@@ -81,6 +81,25 @@ impl Consumer for DeadLetters {
     }
 }
 
+/// The token keeper behind the recovery queue.
+struct RecoveryConsumer(Loader);
+
+#[async_trait]
+impl Consumer for RecoveryConsumer {
+    async fn consume(&self, _: &str, message: &ReceivedMessage) -> bool {
+        match self.0.recover(&message.message.body).await {
+            Ok(recovered) => {
+                tracing::info!(?recovered, "kept tokens were looked at");
+                true
+            }
+            Err(error) => {
+                tracing::error!(%error, "kept tokens could not be stored yet");
+                false
+            }
+        }
+    }
+}
+
 /// The tasks that keep executions moving; they stop when this is dropped.
 pub struct Mappings(JoinSet<()>);
 
@@ -144,6 +163,12 @@ impl Mappings {
                 }
             }
         });
+    }
+
+    /// Stores renewed tokens that a table did not take at first.
+    pub fn serve_token_recovery(&mut self, sqs: Arc<Sqs>, stage: &Stage, loader: Loader) {
+        let queue = SharedQueues::recovery_queue(stage);
+        self.0.spawn(poll(sqs, queue, Arc::new(RecoveryConsumer(loader))));
     }
 
     /// Lets items whose time is over go, every ten minutes.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use anyhow::Context;
 use axum::Router;
 use mfh_auth::{AuthState, Limits};
-use mfh_aws::{OAuthClients, Queues, Stage, Tables, Vault};
+use mfh_aws::{OAuthClients, Queues, SharedQueues, Stage, Tables, Vault};
 use mfh_connectors::{Loader, Shared, TokioSleeper, Transport};
 use mfh_database::{Database, PENDING_SHARDS};
 use mfh_http::{Config, Core, FixedKeys, JwtVerifier};
@@ -112,7 +112,8 @@ impl Platform {
         if !live {
             simulated::store_clients(cloud.clients.ssm(), &stage, &vendors, &providers).await?;
         }
-        let loader = Loader::new(database.clone(), vault, apps, shared, clock.clone());
+        let loader = Loader::new(database.clone(), vault, apps, shared, clock.clone())
+            .sending_to(SharedQueues::new(cloud.clients.sqs(), &stage));
         let reach = simulated::reach(&url, live)?;
         let mappings = start_mappings(&cloud, &stage, &database, &loader, &reach, &clock, &random);
 
@@ -232,6 +233,7 @@ fn start_mappings(
     mappings.serve_router(cloud.dynamodb.clone(), tables.executions, router);
     mappings.serve_sweeper(Sweeper::new(database.clone(), sqs.clone(), queues, clock.clone()));
     mappings.serve_keep_alive(loader.clone());
+    mappings.serve_token_recovery(cloud.sqs.clone(), stage, loader.clone());
     mappings.serve_unread_stream(cloud.dynamodb.clone(), tables.users);
     mappings.serve_time_to_live(cloud.dynamodb.clone());
     mappings

@@ -1,6 +1,7 @@
 //! Renewing tokens: many processes over the same tables, and vendors that end a sign-in whose token is used twice.
 #![allow(clippy::unwrap_used, reason = "tests")]
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -8,13 +9,18 @@ use async_trait::async_trait;
 use axum::extract::{Request, State};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::Response;
+use bytes::Bytes;
 use chrono::{DateTime, TimeDelta};
 use futures::future::join_all;
-use mfh_aws::{OAuthClients, Stage, Tables, Vault};
-use mfh_connectors::oauth::{KeptAlive, SignInNotice};
+use mfh_aws::{Clients, OAuthClients, SharedQueues, Stage, Tables, Vault};
+use mfh_connectors::oauth::{KeptAlive, RecoverError, Recovered, SignInNotice};
 use mfh_connectors::{ConnectorError, ErrorKind, Loader, Shared, Sleeper, Transport};
 use mfh_database::{Connecting, ConnectionChange, Database, NewConnection, NewSecrets, Registration, StoredSecrets};
-use mfh_local::cloud::{Cloud, SECRETS_KEY, STAGE};
+use mfh_local::aws::dynamodb::DynamoDb;
+use mfh_local::aws::http_client::sdk_config;
+use mfh_local::aws::sqs::Receive;
+use mfh_local::aws::{AwsService, Endpoint, Service};
+use mfh_local::cloud::{ACCOUNT_ID, Cloud, SECRETS_KEY, STAGE};
 use mfh_local::data_dir::DataDir;
 use mfh_simulators::faults::{Fault, FaultRule};
 use mfh_simulators::{Keap, OAuthProvider, Server, keap};
@@ -91,10 +97,35 @@ impl SignInNotice for Told {
     }
 }
 
+/// The tables, which can be made to refuse new credentials.
+struct Moody {
+    tables: Arc<DynamoDb>,
+    refuses_secrets: AtomicBool,
+}
+
+#[async_trait]
+impl AwsService for Moody {
+    async fn call(&self, request: http::Request<Bytes>) -> http::Response<Bytes> {
+        let stores_secrets = || {
+            let body = String::from_utf8_lossy(request.body());
+            body.contains("platform-connection-auths") && body.contains("secrets_key_id")
+        };
+        if self.refuses_secrets.load(Ordering::SeqCst) && stores_secrets() {
+            let refusal = json!({"__type": "AccessDeniedException", "message": "not now"});
+            let response = http::Response::builder()
+                .status(400)
+                .header("content-type", "application/x-amz-json-1.0");
+            return response.body(Bytes::from(refusal.to_string())).unwrap();
+        }
+        self.tables.call(request).await
+    }
+}
+
 /// An account `a` that is signed in at Keap and Zoom, by the connections of these names.
 struct Bench {
     clock: Arc<ManualClock>,
     cloud: Cloud,
+    tables: Arc<Moody>,
     database: Database,
     keap: Keap,
     zoom: OAuthProvider,
@@ -137,13 +168,17 @@ impl Bench {
         let gate = Gate::default();
         let gated = zoom.router().layer(from_fn_with_state(gate.clone(), Gate::pass));
         let servers = [keap.start().await.unwrap(), Server::start(gated, "").await.unwrap()];
-        let database = Database::new(
-            cloud.clients.dynamodb().clone(),
-            Tables::by_convention(&Stage::new(STAGE)),
-        );
+        let tables = Arc::new(Moody {
+            tables: cloud.dynamodb.clone(),
+            refuses_secrets: AtomicBool::new(false),
+        });
+        let endpoint = Endpoint::builder(ACCOUNT_ID).with(Service::DynamoDb, tables.clone());
+        let clients = Clients::new(sdk_config(endpoint.build()));
+        let database = Database::new(clients.dynamodb().clone(), Tables::by_convention(&Stage::new(STAGE)));
         let bench = Self {
             clock: manual,
             cloud,
+            tables,
             database,
             keap,
             zoom,
@@ -164,6 +199,53 @@ impl Bench {
             changes: Mutex::new(self.cloud.dynamodb.watch(tokens)),
             waits: self.waits.clone(),
         }))
+    }
+
+    /// A process that sends to the shared queues of a stage.
+    fn sending_process(&self, stage: &str) -> Loader {
+        self.process()
+            .sending_to(SharedQueues::new(self.cloud.clients.sqs(), &Stage::new(stage)))
+    }
+
+    fn refuse_secrets(&self, refuse: bool) {
+        self.tables.refuses_secrets.store(refuse, Ordering::SeqCst);
+    }
+
+    /// Takes what lies in a queue: the groups and the texts of the messages.
+    async fn take(&self, queue: String) -> Vec<(Option<String>, String)> {
+        let all = Receive {
+            max: 10,
+            wait: Some(Duration::ZERO),
+            visibility: None,
+        };
+        let messages = self.cloud.sqs.receive(queue.as_str(), all).await.unwrap();
+        let mut taken = Vec::new();
+        for received in messages {
+            let group = received.message.group.as_deref().map(str::to_owned);
+            taken.push((group, received.message.body.clone()));
+            self.cloud.sqs.delete(queue.as_str(), received.receipt).await.unwrap();
+        }
+        taken
+    }
+
+    /// Lets a process renew Zoom's tokens while the table takes none, and ends it; the message that it leaves.
+    async fn lose_renewed_tokens(&self) -> String {
+        self.refuse_secrets(true);
+        let process = self.sending_process(STAGE);
+        let error = self.token(&process, "zoom").await.unwrap_err();
+        assert_eq!(error.kind, ErrorKind::Unavailable);
+        drop(process);
+        self.refuse_secrets(false);
+        let queue = SharedQueues::recovery_queue(&Stage::new(STAGE));
+        assert_eq!(
+            self.take(queue.clone()).await,
+            [],
+            "the process might still have stored them"
+        );
+        self.advance(15);
+        let mut kept = self.take(queue).await;
+        assert_eq!(kept.len(), 1);
+        kept.remove(0).1
     }
 
     fn process_with(&self, sleeper: Arc<dyn Sleeper>) -> Loader {
@@ -658,4 +740,170 @@ async fn no_token_reaches_an_error_or_the_open_part_of_a_record() {
         assert!(!text.contains(secret.expose()));
     }
     assert!(!text.contains("demo-secret"));
+}
+
+#[tokio::test]
+async fn renewed_tokens_outlive_the_process_that_could_not_store_them() {
+    let bench = Bench::start().await;
+    let before = bench.stored("zoom").await;
+    bench.advance(DAY);
+    let kept = bench.lose_renewed_tokens().await;
+    assert_eq!(bench.stored("zoom").await.1, before.1);
+
+    let process = bench.sending_process(STAGE);
+    bench.refuse_secrets(true);
+    let failed = process.recover(&kept).await;
+    assert!(matches!(failed, Err(RecoverError::Database(_))), "{failed:?}");
+    bench.refuse_secrets(false);
+    assert_eq!(process.recover(&kept).await.unwrap(), Recovered::Stored);
+
+    let (record, stored) = bench.stored("zoom").await;
+    assert_eq!((record.version, record.status), (1, AuthStatus::Active));
+    assert_ne!(stored.refresh_token, before.1.refresh_token);
+    for secret in [stored.access_token.clone().unwrap(), stored.refresh_token.unwrap()] {
+        assert!(!kept.contains(secret.expose()));
+    }
+    assert_eq!(
+        bench.token(&bench.process(), "zoom").await.unwrap(),
+        stored.access_token.unwrap()
+    );
+    assert_eq!((bench.zoom_refreshes(), bench.zoom.tally().reuses), (1, 0));
+
+    // A second delivery finds them stored, and the next refresh works with them.
+    assert_eq!(process.recover(&kept).await.unwrap(), Recovered::NotNeeded);
+    bench.advance(DAY);
+    bench.token(&process, "zoom").await.unwrap();
+    assert_eq!((bench.zoom_refreshes(), bench.zoom.tally().reuses), (2, 0));
+}
+
+#[tokio::test]
+async fn tokens_that_are_stored_at_the_second_try_are_not_stored_again() {
+    let bench = Bench::start().await;
+    bench.advance(DAY);
+    let kept = bench.lose_renewed_tokens().await;
+    let process = bench.sending_process(STAGE);
+    assert_eq!(process.recover(&kept).await.unwrap(), Recovered::Stored);
+    bench.advance(DAY);
+    let renewed = bench.token(&process, "zoom").await.unwrap();
+    assert_eq!(process.recover(&kept).await.unwrap(), Recovered::NotNeeded);
+    assert_eq!(bench.stored("zoom").await.1.access_token, Some(renewed));
+}
+
+#[tokio::test]
+async fn a_sign_in_that_was_declared_dead_for_its_spent_token_lives_on_with_the_kept_one() {
+    let bench = Bench::start().await;
+    bench.advance(DAY);
+    let kept = bench.lose_renewed_tokens().await;
+    bench.advance(31);
+    // This vendor refuses a spent token, and leaves the new one as it is.
+    let refusal = Fault::Status {
+        status: 400,
+        retry_after: None,
+        body: Some(json!({"error": "invalid_grant"})),
+    };
+    bench
+        .zoom
+        .faults()
+        .add(FaultRule::new(refusal).on("POST", "/oauth/token"));
+    let other = bench.process();
+    let error = bench.token(&other, "zoom").await.unwrap_err();
+    assert_eq!(error.kind, ErrorKind::ConnectionReauthRequired);
+    assert_eq!(bench.stored("zoom").await.0.status, AuthStatus::ReauthRequired);
+
+    assert_eq!(other.recover(&kept).await.unwrap(), Recovered::Stored);
+    let found = bench.connection("zoom").await;
+    assert_eq!((found.status, found.reauth_required), (ConnectionStatus::Active, false));
+    assert_eq!(found.last_error, None);
+    let token = bench.token(&other, "zoom").await.unwrap();
+    assert_eq!(Some(token), bench.stored("zoom").await.1.access_token);
+    assert_eq!(other.recover(&kept).await.unwrap(), Recovered::NotNeeded);
+}
+
+#[tokio::test]
+async fn kept_tokens_give_way_to_a_new_sign_in_and_go_back_with_a_deleted_connection() {
+    let bench = Bench::start().await;
+    let newer = bench.sign_in().await;
+    bench.advance(DAY);
+    let kept = bench.lose_renewed_tokens().await;
+    bench.sign_in_again("zoom", &newer).await;
+    let process = bench.process();
+    assert_eq!(process.recover(&kept).await.unwrap(), Recovered::NotNeeded);
+    assert_eq!(bench.stored("zoom").await.1, newer);
+    assert_eq!(bench.zoom.tally().revocations, 0);
+
+    let (account, zoom) = (account(), connection("zoom"));
+    let deleted = bench.database.connections().delete(&account, &zoom).await;
+    assert_eq!(deleted, Ok(true));
+    assert_eq!(process.recover(&kept).await.unwrap(), Recovered::NotNeeded);
+    assert_eq!(bench.zoom.tally().revocations, 1);
+    for unreadable in ["", "{}", "[]"] {
+        let refused = process.recover(unreadable).await;
+        assert!(matches!(refused, Err(RecoverError::Unreadable)), "{refused:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_dead_sign_in_is_told_through_the_queue_once_however_many_meet_it() {
+    let bench = Bench::start().await;
+    bench.zoom.revoke_all().unwrap();
+    bench.advance(DAY);
+    let processes: Vec<Loader> = (0..4).map(|_| bench.sending_process(STAGE)).collect();
+    for process in &processes {
+        let error = bench.token(process, "zoom").await.unwrap_err();
+        assert_eq!(error.kind, ErrorKind::ConnectionReauthRequired);
+        let (account, zoom) = (account(), connection("zoom"));
+        let marked = process.mark(&account, &zoom, ErrorKind::ConnectionReauthRequired, "no sign-in");
+        marked.await.unwrap();
+    }
+    let queue = || SharedQueues::notification_queue(&Stage::new(STAGE));
+    let told = bench.take(queue()).await;
+    let [(group, body)] = told.as_slice() else {
+        panic!("{told:?}")
+    };
+    assert_eq!(group.as_deref(), Some("account:a"));
+    let body: Value = serde_json::from_str(body).unwrap();
+    assert_eq!(
+        (&body["type"], &body["account_id"], &body["audience"]),
+        (&json!("connection_issue"), &json!("account:a"), &json!("owner"))
+    );
+    let data = &body["data"];
+    assert_eq!(
+        (&data["connection_name"], &data["connection_id"]),
+        (&json!("zoom"), &json!("connection:zoom"))
+    );
+    assert!(data["reason"].as_str().unwrap().contains("sign in again"), "{body}");
+
+    // Two processes that find a key refused at the same time tell it once; a mended one that breaks again, once more.
+    let (account, keap) = (account(), connection("keap"));
+    let (one, two) = (&processes[0], &processes[1]);
+    let (first, second) = tokio::join!(one.refused(&account, &keap, "no"), two.refused(&account, &keap, "no"));
+    assert_eq!((first, second), (Ok(()), Ok(())));
+    assert_eq!(bench.take(queue()).await.len(), 1);
+    one.works(&account, &keap).await.unwrap();
+    bench.advance(DAY);
+    for process in [one, two] {
+        process.refused(&account, &keap, "no").await.unwrap();
+    }
+    assert_eq!(bench.take(queue()).await.len(), 1);
+}
+
+#[tokio::test]
+async fn queues_that_do_not_exist_yet_cost_nothing_but_their_messages() {
+    let bench = Bench::start().await;
+    let process = bench.sending_process("nowhere");
+    bench.advance(DAY);
+    bench.refuse_secrets(true);
+    let error = bench.token(&process, "zoom").await.unwrap_err();
+    assert_eq!(error.kind, ErrorKind::Unavailable);
+    bench.refuse_secrets(false);
+    // What could not be kept is still in the process.
+    bench.advance(31);
+    bench.token(&process, "zoom").await.unwrap();
+    assert_eq!((bench.zoom_refreshes(), bench.zoom.tally().reuses), (1, 0));
+
+    bench.zoom.revoke_all().unwrap();
+    bench.advance(DAY);
+    let error = bench.token(&process, "zoom").await.unwrap_err();
+    assert_eq!(error.kind, ErrorKind::ConnectionReauthRequired);
+    assert!(bench.connection("zoom").await.reauth_required);
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use lambda_runtime::{Error, LambdaEvent, service_fn};
-use mfh_aws::{Clients, OAuthClients, Stage, Tables, Vault};
+use mfh_aws::{Clients, OAuthClients, SharedQueues, Stage, Tables, Vault};
 use mfh_connectors::{Loader, Shared, TokioSleeper, Transport};
 use mfh_database::Database;
 use mfh_helpers::outside::LiveClient;
@@ -66,7 +66,8 @@ fn worker(registration: &'static Registration, clients: &Clients) -> Result<Work
         Arc::new(TokioSleeper),
     );
     let apps = OAuthClients::new(clients.ssm().clone(), stage.clone());
-    let loader = Loader::new(database.clone(), vault, apps, shared, clock.clone());
+    let loader = Loader::new(database.clone(), vault, apps, shared, clock.clone())
+        .sending_to(SharedQueues::new(clients.sqs(), &stage));
     let outputs = Outputs::new(clients.s3().clone(), bucket);
     let mut reach = Reach::new(Arc::new(LiveClient::new()?));
     reach.ip_api_key = std::env::var("IP_API_KEY")

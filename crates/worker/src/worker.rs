@@ -435,11 +435,15 @@ impl Worker {
     /// The vendor does not accept the credentials any more: the connection says so from now on.
     async fn flag_refused_connection(&self, execution: &Execution, failure: &HelperError) {
         let run = &execution.summary;
-        if failure.code != ErrorKind::Unauthorized.code() {
+        let ended = [ErrorKind::Unauthorized, ErrorKind::ConnectionReauthRequired];
+        let Some(kind) = ended.into_iter().find(|kind| failure.code == kind.code()) else {
             return;
-        }
+        };
         if let Some(connection) = &run.connection_id
-            && let Err(error) = self.loader.refused(&run.account_id, connection, &failure.message).await
+            && let Err(error) = self
+                .loader
+                .mark(&run.account_id, connection, kind, &failure.message)
+                .await
         {
             tracing::warn!(connection_id = %connection, %error, "the refused connection could not be marked");
         }

@@ -326,6 +326,9 @@ fn queues_hide_a_message_for_longer_than_its_consumer_runs() {
                 assert_eq!(visibility("HelperQueue"), timeout(function) + 60, "{}", file.name());
             } else if key == "dead-letter" {
                 assert_eq!(visibility("HelperDLQ"), timeout(function) + 60, "{}", file.name());
+            } else if key == "token-recovery" {
+                let queue = &file.yaml["resources"]["Resources"]["TokenRecoveryQueue"]["Properties"];
+                assert_eq!(queue["VisibilityTimeout"].as_u64(), Some(timeout(function) + 60));
             }
         }
     }

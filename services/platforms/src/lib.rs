@@ -14,7 +14,7 @@ mod view;
 use std::sync::Arc;
 
 use axum::extract::FromRef;
-use mfh_aws::{Clients, OAuthClients, Vault};
+use mfh_aws::{Clients, OAuthClients, SharedQueues, Vault};
 use mfh_connectors::{Loader, Shared, TokioSleeper, Transport};
 use mfh_http::{Core, lambda};
 use utoipa_axum::router::OpenApiRouter;
@@ -58,7 +58,8 @@ impl State {
         let sleeper = Arc::new(TokioSleeper);
         let shared = Shared::in_fleet(core.database.clone(), Transport::new()?, clock.clone(), random, sleeper);
         let apps = OAuthClients::new(clients.ssm().clone(), core.stage.clone());
-        let loader = Loader::new(core.database.clone(), vault, apps, shared, clock);
+        let loader = Loader::new(core.database.clone(), vault, apps, shared, clock)
+            .sending_to(SharedQueues::new(clients.sqs(), &core.stage));
         let oauth = OAuthSettings::from_env(&core.config.app_url)?;
         Ok(Self::new(core, loader, oauth))
     }

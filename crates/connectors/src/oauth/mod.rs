@@ -5,13 +5,18 @@
 mod answer;
 mod endpoint;
 mod identity;
+mod notice;
+mod recovery;
 mod refresh;
 mod source;
 
 pub use answer::{Grant, GrantError};
 pub use endpoint::{TokenEndpoint, authorization_url, pkce_challenge};
 pub use identity::Identity;
-pub use refresh::{KeptAlive, LogNotice, SignInNotice};
+pub use notice::{LogNotice, SignInNotice};
+pub use recovery::{RecoverError, Recovered};
+pub use refresh::KeptAlive;
 
+pub(crate) use notice::QueueNotice;
 pub(crate) use refresh::{Held, Need, Refresher, Target};
 pub(crate) use source::RenewingToken;

@@ -6,22 +6,22 @@
 //! user who signs in again, or deletes the connection, meanwhile wins, and a process that dies leaves only a lease that
 //! ends.
 
-use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use async_trait::async_trait;
-use mfh_aws::{OAuthClientError, OAuthClients, Vault};
+use mfh_aws::{OAuthClientError, OAuthClients, SharedQueue, Vault};
 use mfh_database::{ConnectionChange, Database, DatabaseError, NewSecrets, StoredSecrets};
 use mfh_types::{
     AccountId, AuthId, AuthStatus, Clock, ConnectionError, ConnectionId, ConnectionStatus, Credentials, OAuthConfig,
-    Platform, PlatformConnection, PlatformConnectionAuth, Secret, Timestamp,
+    Platform, PlatformConnectionAuth, Secret, Timestamp,
 };
 use moka::future::Cache;
 use tokio::sync::Mutex;
 
 use super::answer::{Grant, GrantError};
 use super::endpoint::TokenEndpoint;
+use super::notice::{LogNotice, SignInNotice};
+use super::recovery::{KeptTokens, RecoverError, Recovered};
 use crate::connector::Result;
 use crate::error::{ConnectorError, ErrorKind};
 use crate::registry::{Shared, known_slug};
@@ -34,6 +34,13 @@ const LEASE_SECS: i64 = 30;
 
 /// How long to try to store what the vendor gave; with the time of the call this stays below the lease.
 const STORE_PATIENCE: Duration = Duration::from_secs(15);
+
+/// How long kept tokens wait in the queue: until the process that keeps them has given up storing them itself, and
+/// before its lease ends, after which another would come with the spent token.
+const KEPT_FOR: Duration = STORE_PATIENCE;
+
+/// How often the record is read again that changed while kept tokens were stored.
+const RECOVERY_TRIES: u32 = 3;
 
 /// How long to wait for another process that refreshes.
 const WAIT_PATIENCE: Duration = Duration::from_secs(20);
@@ -54,30 +61,6 @@ const KEEP_ALIVE_SECS: i64 = 20 * 86_400;
 
 /// Idle time after which the lock of one record is dropped; far longer than any refresh.
 const FLIGHT_IDLE: Duration = Duration::from_secs(600);
-
-/// Told when a user has to sign in at a vendor again; once for each time that it happens.
-#[async_trait]
-pub trait SignInNotice: Send + Sync + fmt::Debug {
-    /// `reason` is a sentence for the user.
-    async fn sign_in_needed(&self, connection: &PlatformConnection, reason: &str);
-}
-
-/// Leaves the notice in the log, as the event `connection_issue`.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct LogNotice;
-
-#[async_trait]
-impl SignInNotice for LogNotice {
-    async fn sign_in_needed(&self, connection: &PlatformConnection, reason: &str) {
-        tracing::warn!(
-            event = "connection_issue",
-            account_id = %connection.account_id,
-            connection_id = %connection.connection_id,
-            reason,
-            "a connection has to be signed in again"
-        );
-    }
-}
 
 /// What keeping idle connections alive did.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize)]
@@ -181,7 +164,7 @@ impl Need {
 }
 
 /// Renews tokens; one per process.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Refresher {
     database: Database,
     vault: Vault,
@@ -189,6 +172,8 @@ pub(crate) struct Refresher {
     shared: Arc<Shared>,
     clock: Arc<dyn Clock>,
     notice: Arc<dyn SignInNotice>,
+    /// Where tokens are kept that no table takes; without it, only in this process.
+    recovery: Option<SharedQueue>,
     /// One refresh of a record at a time in this process, so that the others need not ask the table.
     flights: Cache<AuthId, Arc<Mutex<()>>>,
     /// What a vendor gave and no table took, by record and version: the old refresh token is spent.
@@ -202,7 +187,6 @@ impl Refresher {
         clients: OAuthClients,
         shared: Arc<Shared>,
         clock: Arc<dyn Clock>,
-        notice: Arc<dyn SignInNotice>,
     ) -> Self {
         Self {
             database,
@@ -210,10 +194,23 @@ impl Refresher {
             clients,
             shared,
             clock,
-            notice,
+            notice: Arc::new(LogNotice),
+            recovery: None,
             flights: Cache::builder().time_to_idle(FLIGHT_IDLE).build(),
             parked: Cache::builder().max_capacity(1_000).build(),
         }
+    }
+
+    /// The same, telling `notice` when a user has to sign in again.
+    pub(crate) fn notifying(mut self, notice: Arc<dyn SignInNotice>) -> Self {
+        self.notice = notice;
+        self
+    }
+
+    /// The same, keeping tokens that no table takes in this queue.
+    pub(crate) fn keeping(mut self, recovery: SharedQueue) -> Self {
+        self.recovery = Some(recovery);
+        self
     }
 
     pub(crate) fn now(&self) -> i64 {
@@ -369,7 +366,8 @@ impl Refresher {
         endpoint.refresh(refresh_token).await.map(Arc::new)
     }
 
-    /// Stores new tokens before anybody uses them, again and again until the table takes them.
+    /// Stores new tokens before anybody uses them, again and again until the table takes them. After the first failure
+    /// they are kept in the recovery queue besides: this process may end before the table takes them.
     async fn store(&self, target: &Target, need: &Need, held: &Held, grant: Arc<Grant>) -> Result<Held> {
         let parking = (target.auth.clone(), held.version);
         let mut credentials = held.credentials.clone();
@@ -377,6 +375,8 @@ impl Refresher {
         if let Some(token) = &grant.refresh_token {
             credentials.refresh_token = Some(token.clone());
         }
+        let rotated = grant.refresh_token.is_some() && credentials.refresh_token != held.credentials.refresh_token;
+        let mut to_keep = rotated;
         let (mut waited, mut pause) = (Duration::ZERO, FIRST_PAUSE);
         loop {
             match self.try_store(target, held.version, &credentials, &grant).await {
@@ -404,10 +404,28 @@ impl Refresher {
                     tracing::warn!(connection_id = %target.connection, reason, "renewed tokens could not be stored yet");
                 }
             }
+            if to_keep {
+                to_keep = !self.keep(target, held.version, &credentials, &grant).await;
+            }
             self.shared.sleeper().sleep(pause).await;
             waited += pause;
             pause = (pause * 2).min(LONGEST_PAUSE);
         }
+    }
+
+    async fn seal(
+        &self,
+        target: &Target,
+        credentials: &Credentials,
+        grant: &Grant,
+    ) -> std::result::Result<NewSecrets, String> {
+        let sealed = self.vault.seal(&target.account, &target.connection, credentials).await;
+        Ok(NewSecrets {
+            sealed: sealed.map_err(|error| error.to_string())?,
+            expires_at: grant.expires_at,
+            scope: grant.scope.clone(),
+            token_type: grant.token_type.clone(),
+        })
     }
 
     async fn try_store(
@@ -418,16 +436,100 @@ impl Refresher {
         grant: &Grant,
     ) -> std::result::Result<bool, String> {
         let (account, connection) = (&target.account, &target.connection);
-        let sealed = self.vault.seal(account, connection, credentials).await;
-        let secrets = NewSecrets {
-            sealed: sealed.map_err(|error| error.to_string())?,
-            expires_at: grant.expires_at,
-            scope: grant.scope.clone(),
-            token_type: grant.token_type.clone(),
-        };
+        let secrets = self.seal(target, credentials, grant).await?;
         let auths = self.database.auths();
         let stored = auths.store_refreshed(account, connection, &target.auth, secrets, version, self.timestamp());
         stored.await.map_err(|error| error.to_string())
+    }
+
+    /// Sends new tokens to the recovery queue; tells whether they are safe there.
+    async fn keep(&self, target: &Target, version: u64, credentials: &Credentials, grant: &Grant) -> bool {
+        let Some(queue) = &self.recovery else {
+            return false;
+        };
+        let kept = async {
+            let secrets = self.seal(target, credentials, grant).await?;
+            let record = (&target.account, &target.connection, &target.auth);
+            let message = KeptTokens::new(record, &target.platform.platform_id, version, secrets, self.timestamp());
+            let body = serde_json::to_string(&message).map_err(|error| error.to_string())?;
+            let sent = queue.send_later(body, KEPT_FOR).await;
+            sent.map_err(|error| error.to_string())
+        };
+        match kept.await {
+            Ok(()) => true,
+            Err(reason) => {
+                tracing::error!(connection_id = %target.connection, reason, "renewed tokens could not be kept");
+                false
+            }
+        }
+    }
+
+    /// Stores kept tokens where the record still waits for them.
+    pub(crate) async fn recover(&self, body: &str) -> std::result::Result<Recovered, RecoverError> {
+        let kept: KeptTokens = serde_json::from_str(body).map_err(|_| RecoverError::Unreadable)?;
+        let (account, connection, id) = (&kept.account_id, &kept.connection_id, &kept.auth_id);
+        let auths = self.database.auths();
+        for _ in 0..RECOVERY_TRIES {
+            let Some((auth, _)) = auths.get(account, connection, id).await? else {
+                self.give_back(&kept).await?;
+                return Ok(Recovered::NotNeeded);
+            };
+            let (secrets, version, now) = (kept.secrets()?, kept.version, self.timestamp());
+            let stored = match auth.status {
+                AuthStatus::Active if auth.version == version => {
+                    let stored = auths.store_refreshed(account, connection, id, secrets, version, now);
+                    stored.await?
+                }
+                // Another process came with the spent token meanwhile, and was refused.
+                AuthStatus::ReauthRequired if auth.version == version + 1 => {
+                    let revived = auths.revive_refreshed((account, connection, id), secrets, version, now);
+                    let revived = revived.await?;
+                    if revived {
+                        self.unmark(account, connection).await?;
+                    }
+                    revived
+                }
+                _ => return Ok(Recovered::NotNeeded),
+            };
+            if stored {
+                let (kept_at, connection_id) = (kept.kept_at, connection);
+                tracing::info!(%connection_id, %kept_at, "tokens that had been kept were stored");
+                return Ok(Recovered::Stored);
+            }
+        }
+        Err(RecoverError::Busy)
+    }
+
+    /// Gives the tokens of a connection that is gone back to the vendor, as far as it takes them.
+    async fn give_back(&self, kept: &KeptTokens) -> std::result::Result<(), RecoverError> {
+        let sealed = kept.secrets()?.sealed.bytes;
+        let opened = self.vault.open(&kept.account_id, &kept.connection_id, &sealed).await;
+        let platform = self.database.platforms().get(&kept.platform_id).await?;
+        let (Ok(tokens), Some(platform)) = (opened, platform) else {
+            return Ok(());
+        };
+        if let Ok(endpoint) = self.endpoint(&platform).await {
+            let (access, refresh) = (tokens.access_token.as_ref(), tokens.refresh_token.as_ref());
+            if let Err(error) = endpoint.revoke(access, refresh).await {
+                tracing::warn!(%error, "the tokens of a deleted connection could not be given back");
+            }
+        }
+        Ok(())
+    }
+
+    /// A connection that was declared dead by mistake works, as far as is known.
+    async fn unmark(&self, account: &AccountId, connection: &ConnectionId) -> std::result::Result<(), DatabaseError> {
+        let connections = self.database.connections();
+        let found = connections.get(account, connection).await?;
+        if found.is_some_and(|found| found.status == ConnectionStatus::Error) {
+            let now = self.timestamp();
+            let works = ConnectionChange {
+                last_connected: None,
+                ..ConnectionChange::works(now)
+            };
+            connections.update(account, connection, works, now).await?;
+        }
+        Ok(())
     }
 
     /// The record changed while the vendor was asked: what it holds now counts. Tokens for a connection that is gone
@@ -479,32 +581,43 @@ impl Refresher {
             .map_err(|error| self.storage(target, &error))?;
         if recorded {
             tracing::warn!(connection_id = %connection, reason, "a sign-in has ended");
-            self.mark_dead(target).await;
+            let (kind, text) = (ErrorKind::ConnectionReauthRequired, target.reason());
+            if let Err(error) = self.mark((account, connection), kind, &text).await {
+                tracing::warn!(%error, "a connection whose sign-in ended could not be marked");
+            }
         }
         Err(target.sign_in_again())
     }
 
-    async fn mark_dead(&self, target: &Target) {
+    /// Marks a connection that only the user can mend, unless it is switched off. Where it was not marked before, the
+    /// user is told first: a process that dies in between tells it again, and the repeat is known as one.
+    pub(crate) async fn mark(
+        &self,
+        (account, id): (&AccountId, &ConnectionId),
+        kind: ErrorKind,
+        message: &str,
+    ) -> std::result::Result<(), DatabaseError> {
+        let connections = self.database.connections();
+        let found = connections.get(account, id).await?;
+        let in_use = |status| matches!(status, ConnectionStatus::Active | ConnectionStatus::Error);
+        let Some(connection) = found.filter(|connection| in_use(connection.status)) else {
+            return Ok(());
+        };
+        if !connection.reauth_required {
+            self.notice.sign_in_needed(&connection, message).await;
+        }
         let now = self.timestamp();
         let change = ConnectionChange {
             status: Some(ConnectionStatus::Error),
             reauth_required: Some(true),
             last_error: Some(Some(ConnectionError {
-                code: ErrorKind::ConnectionReauthRequired.code().to_owned(),
-                message: target.reason(),
+                code: kind.code().to_owned(),
+                message: message.to_owned(),
                 at: now,
             })),
             ..ConnectionChange::default()
         };
-        let connections = self.database.connections();
-        match connections
-            .update(&target.account, &target.connection, change, now)
-            .await
-        {
-            Ok(Some(connection)) => self.notice.sign_in_needed(&connection, &target.reason()).await,
-            Ok(None) => {}
-            Err(error) => tracing::warn!(%error, "a connection whose sign-in ended could not be marked"),
-        }
+        connections.update(account, id, change, now).await.map(drop)
     }
 
     /// The vendor could not be asked: nobody asks again for a while, and tokens that still live are used until then.

@@ -1,12 +1,14 @@
-//! Renews OAuth tokens that nobody used for weeks, as a Lambda function that runs twice a day.
+//! Keeps sign-ins at vendors alive, as a Lambda function: twice a day it renews OAuth tokens that nobody used for
+//! weeks, and for messages of the recovery queue it stores renewed tokens that the table did not take at first.
 
 use std::sync::Arc;
 
 use lambda_runtime::{Error, LambdaEvent, service_fn};
-use mfh_aws::{OAuthClients, Vault};
+use mfh_aws::{OAuthClients, SharedQueues, Vault};
 use mfh_connectors::{Loader, Shared, TokioSleeper, Transport};
 use mfh_stream_router::Init;
 use mfh_types::SystemRandom;
+use mfh_worker::{BatchResponse, SqsEvent};
 use serde_json::Value;
 
 #[tokio::main(flavor = "current_thread")]
@@ -21,15 +23,41 @@ async fn main() -> Result<(), Error> {
         Arc::new(SystemRandom),
         Arc::new(TokioSleeper),
     );
-    let loader = &Loader::new(init.database, vault, apps, shared, init.clock);
-    lambda_runtime::run(service_fn(async |_: LambdaEvent<Value>| {
-        let kept = Box::pin(loader.keep_alive()).await?;
-        tracing::info!(
-            renewed = kept.renewed,
-            failed = kept.failed,
-            "idle sign-ins were kept alive"
-        );
-        Ok::<_, Error>(serde_json::to_value(kept)?)
+    let queues = SharedQueues::new(init.clients.sqs(), &init.stage);
+    let loader = &Loader::new(init.database, vault, apps, shared, init.clock).sending_to(queues);
+    lambda_runtime::run(service_fn(async |event: LambdaEvent<Value>| {
+        let answer = if event.payload.get("Records").is_some() {
+            let messages = serde_json::from_value(event.payload)?;
+            serde_json::to_value(recover(loader, messages).await)?
+        } else {
+            serde_json::to_value(keep_alive(loader).await?)?
+        };
+        Ok::<_, Error>(answer)
     }))
     .await
+}
+
+async fn keep_alive(loader: &Loader) -> Result<mfh_connectors::oauth::KeptAlive, Error> {
+    let kept = Box::pin(loader.keep_alive()).await?;
+    tracing::info!(
+        renewed = kept.renewed,
+        failed = kept.failed,
+        "idle sign-ins were kept alive"
+    );
+    Ok(kept)
+}
+
+/// Stores kept tokens; what cannot be stored yet stays in the queue.
+async fn recover(loader: &Loader, messages: SqsEvent) -> BatchResponse {
+    let mut response = BatchResponse::default();
+    for message in &messages.records {
+        match Box::pin(loader.recover(&message.body)).await {
+            Ok(recovered) => tracing::info!(?recovered, "kept tokens were looked at"),
+            Err(error) => {
+                tracing::error!(%error, "kept tokens could not be stored yet");
+                response.fail(&message.message_id);
+            }
+        }
+    }
+    response
 }

@@ -471,7 +471,7 @@ impl Refresher {
         let auths = self.database.auths();
         for _ in 0..RECOVERY_TRIES {
             let Some((auth, _)) = auths.get(account, connection, id).await? else {
-                self.give_back(&kept).await?;
+                self.give_back_kept(&kept).await?;
                 return Ok(Recovered::NotNeeded);
             };
             let (secrets, version, now) = (kept.secrets()?, kept.version, self.timestamp());
@@ -500,20 +500,16 @@ impl Refresher {
         Err(RecoverError::Busy)
     }
 
-    /// Gives the tokens of a connection that is gone back to the vendor, as far as it takes them.
-    async fn give_back(&self, kept: &KeptTokens) -> std::result::Result<(), RecoverError> {
+    /// Gives the tokens of a connection that is gone back to the vendor.
+    async fn give_back_kept(&self, kept: &KeptTokens) -> std::result::Result<(), RecoverError> {
         let sealed = kept.secrets()?.sealed.bytes;
         let opened = self.vault.open(&kept.account_id, &kept.connection_id, &sealed).await;
         let platform = self.database.platforms().get(&kept.platform_id).await?;
         let (Ok(tokens), Some(platform)) = (opened, platform) else {
             return Ok(());
         };
-        if let Ok(endpoint) = self.endpoint(&platform).await {
-            let (access, refresh) = (tokens.access_token.as_ref(), tokens.refresh_token.as_ref());
-            if let Err(error) = endpoint.revoke(access, refresh).await {
-                tracing::warn!(%error, "the tokens of a deleted connection could not be given back");
-            }
-        }
+        let (access, refresh) = (tokens.access_token.as_ref(), tokens.refresh_token.as_ref());
+        self.give_back(&platform, access, refresh).await;
         Ok(())
     }
 
@@ -539,20 +535,21 @@ impl Refresher {
             Ok(held) if need.is_met(&held, self.now()) => Ok(held),
             Ok(_) => Err(self.later(target, "it was changed at the same time", 1)),
             Err(error) => {
-                if error.kind == ErrorKind::ConnectionNotFound
-                    && let Err(error) = self.give_back(target, grant).await
-                {
-                    tracing::warn!(%error, "the tokens of a deleted connection could not be given back");
+                if error.kind == ErrorKind::ConnectionNotFound {
+                    let (access, refresh) = (Some(&grant.access_token), grant.refresh_token.as_ref());
+                    self.give_back(&target.platform, access, refresh).await;
                 }
                 Err(error)
             }
         }
     }
 
-    async fn give_back(&self, target: &Target, grant: &Grant) -> std::result::Result<(), GrantError> {
-        let endpoint = self.endpoint(&target.platform).await?;
-        let (access, refresh) = (Some(&grant.access_token), grant.refresh_token.as_ref());
-        endpoint.revoke(access, refresh).await
+    /// Gives tokens that nobody needs any more back to the vendor, as far as it takes them.
+    async fn give_back(&self, platform: &Platform, access: Option<&Secret>, refresh: Option<&Secret>) {
+        let given = async { self.endpoint(platform).await?.revoke(access, refresh).await };
+        if let Err(error) = given.await {
+            tracing::warn!(%error, "the tokens of a deleted connection could not be given back");
+        }
     }
 
     /// The vendor refused the refresh token. Before the connection is declared dead the record is read once more:

@@ -11,13 +11,11 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use anyhow::Context as _;
 use axum::extract::{Request, State};
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::http::{HeaderMap, StatusCode};
 use axum::middleware::from_fn_with_state;
-use axum::response::{IntoResponse, Redirect, Response};
+use axum::response::{IntoResponse, Response};
 use axum::routing::{any, get, post};
 use axum::{Json, Router};
-use base64::Engine as _;
-use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use bytes::Bytes;
 use chrono::Duration;
 use mfh_types::{Clock, Random, TimestampMs};
@@ -27,7 +25,9 @@ use serde_json::{Value, json};
 use crate::access_log::{self, AccessLog};
 use crate::faults::{self, Faults};
 use crate::journal::{Journal, Row};
+use crate::params::bearer;
 use crate::server::Server;
+use crate::tokens::{back_to_app, challenge_of, client_in_header};
 
 /// In what the sign-in services differ.
 #[derive(Debug)]
@@ -385,11 +385,7 @@ impl OAuthProvider {
 
     fn client_is_proven(&self, headers: &HeaderMap, form: &Form) -> bool {
         let (id, secret) = (self.client_id(), self.client_secret());
-        let basic = headers
-            .get(header::AUTHORIZATION)
-            .and_then(|value| value.to_str().ok()?.strip_prefix("Basic "))
-            .and_then(|encoded| STANDARD.decode(encoded).ok())
-            .is_some_and(|sent| sent == format!("{id}:{secret}").as_bytes());
+        let basic = client_in_header(headers, (&id, &secret));
         let body = form.get("client_id") == Some(&id) && form.get("client_secret") == Some(&secret);
         if self.0.profile.basic {
             basic && !body
@@ -438,7 +434,7 @@ impl OAuthProvider {
         };
         let verified = match (challenge, form.get("code_verifier")) {
             (None, None) => true,
-            (Some(challenge), Some(verifier)) => sha256(verifier) == *challenge,
+            (Some(challenge), Some(verifier)) => challenge_of(verifier) == *challenge,
             _ => false,
         };
         if redirect_uri != redirect || !verified {
@@ -505,16 +501,10 @@ impl OAuthProvider {
     }
 
     fn bearer(&self, headers: &HeaderMap) -> Option<Token> {
-        let value = headers.get(header::AUTHORIZATION)?.to_str().ok()?;
-        let (scheme, token) = value.split_once(' ')?;
-        let known = self.account().tokens.get(token).cloned()?;
+        let known = self.account().tokens.get(bearer(headers)?).cloned()?;
         let is_good = known.kind == Kind::Access && self.now() < known.expires;
-        (is_good && scheme.eq_ignore_ascii_case("bearer")).then_some(known)
+        is_good.then_some(known)
     }
-}
-
-fn sha256(text: &str) -> String {
-    URL_SAFE_NO_PAD.encode(aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, text.as_bytes()))
 }
 
 fn broken(error: &anyhow::Error) -> Response {
@@ -530,35 +520,30 @@ async fn authorize(State(provider): State<OAuthProvider>, request: Request) -> R
     if value("client_id") != Some(&provider.client_id()) || value("response_type") != Some("code") || !is_challenge {
         return Refusal::request("client_id, response_type or code_challenge_method is wrong").into_response();
     }
-    let Some(Ok(mut target)) = value("redirect_uri").map(url::Url::parse) else {
+    let Some(Ok(target)) = value("redirect_uri").map(url::Url::parse) else {
         return Refusal::request("redirect_uri must be a full URL").into_response();
     };
     let account = &mut *provider.account();
     if account.denies {
-        target.query_pairs_mut().append_pair("error", "access_denied");
-    } else {
-        let offline = provider.0.profile.offline;
-        let consent = Token {
-            value: String::new(),
-            grant: provider.0.random.hex(8),
-            user: account.user.clone(),
-            expires: provider.now(),
-            kind: Kind::Spent,
-        };
-        let kind = Kind::Code {
-            redirect_uri: value("redirect_uri").unwrap_or_default().to_owned(),
-            challenge: value("code_challenge").map(str::to_owned),
-            offline: offline.is_none_or(|(name, wanted)| value(name) == Some(wanted)),
-        };
-        match provider.issue(account, &consent, kind, Duration::minutes(CODE_MINUTES)) {
-            Ok(code) => drop(target.query_pairs_mut().append_pair("code", &code)),
-            Err(error) => return broken(&error),
-        }
+        return back_to_app(target, ("error", "access_denied"), value("state"));
     }
-    if let Some(state) = value("state") {
-        target.query_pairs_mut().append_pair("state", state);
+    let offline = provider.0.profile.offline;
+    let consent = Token {
+        value: String::new(),
+        grant: provider.0.random.hex(8),
+        user: account.user.clone(),
+        expires: provider.now(),
+        kind: Kind::Spent,
+    };
+    let kind = Kind::Code {
+        redirect_uri: value("redirect_uri").unwrap_or_default().to_owned(),
+        challenge: value("code_challenge").map(str::to_owned),
+        offline: offline.is_none_or(|(name, wanted)| value(name) == Some(wanted)),
+    };
+    match provider.issue(account, &consent, kind, Duration::minutes(CODE_MINUTES)) {
+        Ok(code) => back_to_app(target, ("code", &code), value("state")),
+        Err(error) => broken(&error),
     }
-    Redirect::to(target.as_str()).into_response()
 }
 
 async fn token(State(provider): State<OAuthProvider>, headers: HeaderMap, body: Bytes) -> Response {

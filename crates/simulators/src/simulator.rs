@@ -9,11 +9,13 @@ use axum::Router;
 use mfh_types::{Clock, Random};
 
 use crate::access_log::AccessLog;
+use crate::account::{Account, Vendor};
+use crate::activecampaign::ActiveCampaignVendor;
 use crate::faults::Faults;
-use crate::{
-    ActiveCampaign, GoHighLevel, HubSpot, Keap, Ontraport, Stripe, activecampaign, gohighlevel, hubspot, keap,
-    ontraport, stripe,
-};
+use crate::gohighlevel::GoHighLevelVendor;
+use crate::hubspot::HubSpotVendor;
+use crate::stripe::StripeVendor;
+use crate::{Keap, Ontraport, keap, ontraport};
 
 /// More requests a minute than one machine can send.
 const UNLIMITED: u64 = 1_000_000_000;
@@ -60,114 +62,51 @@ pub trait Simulator: fmt::Debug + Send + Sync {
     fn oauth_client(&self) -> Option<(&'static str, &'static str)>;
 }
 
-macro_rules! simulator {
-    ($vendor:ident, $slug:literal, $path:literal, $credentials:expr, $contact:expr, $client:expr, $expire:expr) => {
-        impl Simulator for $vendor {
-            fn slug(&self) -> &'static str {
-                $slug
-            }
+impl<V: Vendor> Simulator for Account<V> {
+    fn slug(&self) -> &'static str {
+        V::SLUG
+    }
 
-            fn name(&self) -> &'static str {
-                stringify!($vendor)
-            }
+    fn name(&self) -> &'static str {
+        V::NAME
+    }
 
-            fn base_path(&self) -> &'static str {
-                $path
-            }
+    fn base_path(&self) -> &'static str {
+        V::BASE_PATH
+    }
 
-            fn router(&self) -> Router {
-                $vendor::router(self)
-            }
+    fn router(&self) -> Router {
+        Self::router(self)
+    }
 
-            fn faults(&self) -> &Faults {
-                $vendor::faults(self)
-            }
+    fn faults(&self) -> &Faults {
+        Self::faults(self)
+    }
 
-            fn log(&self) -> &AccessLog {
-                $vendor::log(self)
-            }
+    fn log(&self) -> &AccessLog {
+        Self::log(self)
+    }
 
-            fn reset(&self) -> anyhow::Result<()> {
-                $vendor::reset(self)
-            }
+    fn reset(&self) -> anyhow::Result<()> {
+        Self::reset(self)
+    }
 
-            fn credentials(&self) -> &'static [(&'static str, &'static str)] {
-                $credentials
-            }
+    fn credentials(&self) -> &'static [(&'static str, &'static str)] {
+        V::CREDENTIALS
+    }
 
-            fn demo_contact_id(&self) -> &'static str {
-                $contact
-            }
+    fn demo_contact_id(&self) -> &'static str {
+        V::DEMO_CONTACT_ID
+    }
 
-            fn expire_tokens(&self) -> anyhow::Result<()> {
-                let expire: fn(&Self) -> anyhow::Result<()> = $expire;
-                expire(self)
-            }
+    fn expire_tokens(&self) -> anyhow::Result<()> {
+        Self::expire_tokens(self)
+    }
 
-            fn oauth_client(&self) -> Option<(&'static str, &'static str)> {
-                $client
-            }
-        }
-    };
+    fn oauth_client(&self) -> Option<(&'static str, &'static str)> {
+        V::OAUTH_CLIENT
+    }
 }
-
-simulator!(
-    ActiveCampaign,
-    "activecampaign",
-    "/api/3",
-    &[("api_key", activecampaign::API_KEY)],
-    activecampaign::DEMO_CONTACT_ID,
-    None,
-    |_| Ok(())
-);
-simulator!(
-    GoHighLevel,
-    "gohighlevel",
-    "",
-    &[
-        ("api_key", gohighlevel::PRIVATE_INTEGRATION_TOKEN),
-        ("location_id", gohighlevel::LOCATION_ID),
-    ],
-    gohighlevel::DEMO_CONTACT_ID,
-    Some((gohighlevel::CLIENT_ID, gohighlevel::CLIENT_SECRET)),
-    GoHighLevel::expire_tokens
-);
-simulator!(
-    HubSpot,
-    "hubspot",
-    "",
-    &[("api_key", hubspot::PRIVATE_APP_TOKEN)],
-    hubspot::DEMO_CONTACT_ID,
-    Some((hubspot::CLIENT_ID, hubspot::CLIENT_SECRET)),
-    HubSpot::expire_tokens
-);
-simulator!(
-    Keap,
-    "keap",
-    "/rest/v2",
-    &[("api_key", keap::PERSONAL_ACCESS_TOKEN)],
-    keap::DEMO_CONTACT_ID,
-    Some((keap::CLIENT_ID, keap::CLIENT_SECRET)),
-    Keap::expire_tokens
-);
-simulator!(
-    Ontraport,
-    "ontraport",
-    "/1",
-    &[("app_id", ontraport::APP_ID), ("api_key", ontraport::API_KEY)],
-    ontraport::DEMO_CONTACT_ID,
-    None,
-    |_| Ok(())
-);
-simulator!(
-    Stripe,
-    "stripe",
-    "/v1",
-    &[("api_key", stripe::SECRET_KEY)],
-    stripe::DEMO_CUSTOMER_ID,
-    None,
-    |_| Ok(())
-);
 
 /// The simulated vendors whose accounts are kept in folders of `dir`, or in memory; none of them limits requests.
 ///
@@ -178,18 +117,8 @@ pub fn all(
     clock: &Arc<dyn Clock>,
     random: &Arc<dyn Random>,
 ) -> anyhow::Result<(Keap, Vec<Arc<dyn Simulator>>)> {
-    macro_rules! open {
-        ($vendor:ident, $slug:literal) => {
-            $vendor::open(
-                dir.map(|dir| dir.join($slug)).as_deref(),
-                clock.clone(),
-                random.clone(),
-            )
-            .with_context(|| format!("the simulated {} cannot be opened", stringify!($vendor)))?
-        };
-    }
-    let keap = open!(Keap, "keap");
-    let ontraport = open!(Ontraport, "ontraport");
+    let keap = open(dir, clock, random)?;
+    let ontraport: Ontraport = open(dir, clock, random)?;
     // The answers of these two tell the documented quota, which connectors heed, unless another is set.
     keap.set_limits(keap::Limits {
         per_second: None,
@@ -200,11 +129,17 @@ pub fn all(
     });
     let simulators: Vec<Arc<dyn Simulator>> = vec![
         Arc::new(keap.clone()),
-        Arc::new(open!(GoHighLevel, "gohighlevel")),
-        Arc::new(open!(ActiveCampaign, "activecampaign")),
+        Arc::new(open::<GoHighLevelVendor>(dir, clock, random)?),
+        Arc::new(open::<ActiveCampaignVendor>(dir, clock, random)?),
         Arc::new(ontraport),
-        Arc::new(open!(HubSpot, "hubspot")),
-        Arc::new(open!(Stripe, "stripe")),
+        Arc::new(open::<HubSpotVendor>(dir, clock, random)?),
+        Arc::new(open::<StripeVendor>(dir, clock, random)?),
     ];
     Ok((keap, simulators))
+}
+
+fn open<V: Vendor>(dir: Option<&Path>, clock: &Arc<dyn Clock>, random: &Arc<dyn Random>) -> anyhow::Result<Account<V>> {
+    let dir = dir.map(|dir| dir.join(V::SLUG));
+    Account::open(dir.as_deref(), clock.clone(), random.clone())
+        .with_context(|| format!("the simulated {} cannot be opened", V::NAME))
 }

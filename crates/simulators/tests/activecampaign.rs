@@ -1,24 +1,18 @@
 //! The ActiveCampaign simulator over HTTP.
 #![allow(clippy::unwrap_used, reason = "tests")]
 
+mod support;
+
 use std::collections::BTreeSet;
 use std::path::Path;
-use std::sync::Arc;
 
-use chrono::{Duration, TimeZone as _, Utc};
-use mfh_simulators::Server;
+use chrono::Duration;
 use mfh_simulators::activecampaign::{API_KEY, ActiveCampaign, DEMO_CONTACT_ID, Limits};
 use mfh_simulators::faults::FaultRule;
-use mfh_types::{ManualClock, SeededRandom};
-use reqwest::{Client, Method, Response};
+use reqwest::{Method, Response};
 use serde_json::{Value, json};
 
-struct Fixture {
-    crm: ActiveCampaign,
-    server: Server,
-    clock: Arc<ManualClock>,
-    http: Client,
-}
+type Fixture = support::Fixture<ActiveCampaign>;
 
 impl Fixture {
     async fn new() -> Self {
@@ -26,16 +20,7 @@ impl Fixture {
     }
 
     async fn open(dir: Option<&Path>) -> Self {
-        let start = Utc.with_ymd_and_hms(2026, 3, 1, 10, 0, 0).unwrap();
-        let clock = Arc::new(ManualClock::at(start));
-        let crm = ActiveCampaign::open(dir, clock.clone(), Arc::new(SeededRandom::new(7))).unwrap();
-        let server = crm.start().await.unwrap();
-        Self {
-            crm,
-            server,
-            clock,
-            http: Client::new(),
-        }
+        Self::start(|clock, random| ActiveCampaign::open(dir, clock, random), API_KEY).await
     }
 
     async fn answer(&self, method: Method, path: &str, body: Option<Value>) -> Response {

@@ -5,6 +5,7 @@ mod support;
 
 use std::collections::BTreeSet;
 
+use mfh_simulators::Keap;
 use mfh_simulators::openapi::{Description, KEAP_GAPS, vendor_file};
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -23,7 +24,7 @@ fn description() -> Option<Description> {
 }
 
 /// One call of each operation, some with their errors.
-async fn tour(it: &Fixture) {
+async fn tour(it: &Fixture<Keap>) {
     let all = "addresses,anniversary_date,birth_date,company,contact_type,create_time,custom_fields,email_addresses,\
                family_name,fax_numbers,given_name,id,job_title,leadsource_id,links,middle_name,notes,origin,owner_id,\
                phone_numbers,preferred_locale,preferred_name,prefix,referral_code,score_value,social_accounts,\
@@ -65,7 +66,7 @@ async fn tour(it: &Fixture) {
     tour_of_writes(it).await;
 }
 
-async fn tour_of_writes(it: &Fixture) {
+async fn tour_of_writes(it: &Fixture<Keap>) {
     let email = json!([{ "email": "tour@example.com", "field": "EMAIL1", "opt_in_reason": "asked" }]);
     let contact = json!({
         "given_name": "Tour", "email_addresses": email,
@@ -119,12 +120,12 @@ async fn tour_of_writes(it: &Fixture) {
     it.delete("/contacts/1201/notes/5001").await;
     it.delete("/contacts/1201").await;
     it.delete("/tags").await;
-    it.keap.set_limits(mfh_simulators::keap::Limits {
+    it.crm.set_limits(mfh_simulators::keap::Limits {
         per_second: Some(0),
         per_minute: None,
     });
     it.get("/users").await;
-    it.keap.set_limits(mfh_simulators::keap::Limits::default());
+    it.crm.set_limits(mfh_simulators::keap::Limits::default());
     let request = it.request(Method::GET, "/users").bearer_auth("wrong");
     it.send(request).await;
 }
@@ -185,9 +186,9 @@ async fn every_exchange_of_a_tour_fits_the_vendors_description() {
         return;
     };
     let it = Fixture::new().await;
-    it.keap.log().record_exchanges();
+    it.crm.log().record_exchanges();
     tour(&it).await;
-    let exchanges = it.keap.log().exchanges();
+    let exchanges = it.crm.log().exchanges();
     let mut violations = Vec::new();
     let mut visited = BTreeSet::new();
     for exchange in &exchanges {
@@ -216,11 +217,11 @@ async fn the_check_finds_a_request_in_the_shape_of_the_old_api() {
         return;
     };
     let it = Fixture::new().await;
-    it.keap.log().record_exchanges();
+    it.crm.log().record_exchanges();
     it.get("/contacts?limit=25&offset=0").await;
     it.get("/contacts?page_size=2000").await;
     it.post("/funnel/achieve", json!({})).await;
-    let exchanges = it.keap.log().exchanges();
+    let exchanges = it.crm.log().exchanges();
     let rules: Vec<Vec<Value>> = exchanges
         .iter()
         .map(|exchange| {

@@ -1,42 +1,26 @@
 //! What the GoHighLevel simulator promises: pages, limits, tokens, strictness and a restart that loses nothing.
 #![allow(clippy::unwrap_used, reason = "tests")]
 
+mod support;
+
 use std::collections::BTreeSet;
 use std::path::Path;
-use std::sync::Arc;
 
-use chrono::{DateTime, TimeDelta, TimeZone as _, Utc};
+use chrono::TimeDelta;
+use mfh_simulators::GoHighLevel;
 use mfh_simulators::gohighlevel::{
     CLIENT_ID, CLIENT_SECRET, DEMO_CONTACT_ID, LOCATION_ID, Limits, PRIVATE_INTEGRATION_TOKEN,
 };
-use mfh_simulators::{GoHighLevel, Server};
-use mfh_types::{ManualClock, SeededRandom};
-use reqwest::{Client, Method, RequestBuilder, Response};
+use reqwest::{Method, RequestBuilder};
 use serde_json::{Value, json};
+use support::read;
 
-struct Fixture {
-    crm: GoHighLevel,
-    server: Server,
-    clock: Arc<ManualClock>,
-    http: Client,
-}
-
-fn start_time() -> DateTime<Utc> {
-    Utc.with_ymd_and_hms(2026, 3, 1, 10, 0, 0).unwrap()
-}
+type Fixture = support::Fixture<GoHighLevel>;
 
 impl Fixture {
     async fn open(dir: Option<&Path>) -> Self {
-        let clock = Arc::new(ManualClock::at(start_time()));
-        let crm = GoHighLevel::open(dir, clock.clone(), Arc::new(SeededRandom::new(7))).unwrap();
-        let server = crm.start().await.unwrap();
-        let http = Client::builder().redirect(reqwest::redirect::Policy::none());
-        Self {
-            crm,
-            server,
-            clock,
-            http: http.build().unwrap(),
-        }
+        let open = |clock, random| GoHighLevel::open(dir, clock, random);
+        Self::start(open, PRIVATE_INTEGRATION_TOKEN).await
     }
 
     fn request(&self, method: Method, path: &str) -> RequestBuilder {
@@ -79,12 +63,6 @@ impl Fixture {
         let request = request.header("content-type", "application/x-www-form-urlencoded");
         read(request.body(encoded).send().await.unwrap()).await
     }
-}
-
-async fn read(response: Response) -> (u16, Value) {
-    let status = response.status().as_u16();
-    let text = response.text().await.unwrap();
-    (status, serde_json::from_str(&text).unwrap_or(Value::String(text)))
 }
 
 fn contact_path() -> String {

@@ -1,31 +1,22 @@
 //! The HubSpot simulator over HTTP.
 #![allow(clippy::unwrap_used, reason = "tests")]
 
+mod support;
+
 use std::collections::BTreeSet;
 use std::path::Path;
-use std::sync::Arc;
 
-use chrono::{DateTime, Duration, TimeZone as _, Utc};
+use chrono::Duration;
+use mfh_simulators::HubSpot;
 use mfh_simulators::faults::{Fault, FaultRule};
 use mfh_simulators::hubspot::{CLIENT_ID, CLIENT_SECRET, DEMO_CONTACT_ID, HUB_ID, Limits, PRIVATE_APP_TOKEN};
-use mfh_simulators::{HubSpot, Server};
-use mfh_types::{ManualClock, SeededRandom};
-use reqwest::{Client, Method, RequestBuilder, Response};
+use reqwest::{Method, RequestBuilder};
 use serde_json::{Value, json};
+use support::{read, start_time};
 
 const CONTACTS: &str = "/crm/v3/objects/contacts";
 
-struct Fixture {
-    hubspot: HubSpot,
-    server: Server,
-    clock: Arc<ManualClock>,
-    http: Client,
-    token: String,
-}
-
-fn start_time() -> DateTime<Utc> {
-    Utc.with_ymd_and_hms(2026, 3, 1, 10, 0, 0).unwrap()
-}
+type Fixture = support::Fixture<HubSpot>;
 
 impl Fixture {
     async fn new() -> Self {
@@ -33,17 +24,7 @@ impl Fixture {
     }
 
     async fn open(dir: Option<&Path>) -> Self {
-        let clock = Arc::new(ManualClock::at(start_time()));
-        let hubspot = HubSpot::open(dir, clock.clone(), Arc::new(SeededRandom::new(7))).unwrap();
-        let server = hubspot.start().await.unwrap();
-        let http = Client::builder().redirect(reqwest::redirect::Policy::none()).build();
-        Self {
-            hubspot,
-            server,
-            clock,
-            http: http.unwrap(),
-            token: PRIVATE_APP_TOKEN.to_owned(),
-        }
+        Self::start(|clock, random| HubSpot::open(dir, clock, random), PRIVATE_APP_TOKEN).await
     }
 
     fn request(&self, method: Method, path: &str) -> RequestBuilder {
@@ -84,12 +65,6 @@ impl Fixture {
         let url = format!("{}/oauth/v3/token", self.server.origin());
         self.send(self.http.post(url).form(&form)).await
     }
-}
-
-async fn read(response: Response) -> (u16, Value) {
-    let status = response.status().as_u16();
-    let text = response.text().await.unwrap();
-    (status, serde_json::from_str(&text).unwrap_or(Value::String(text)))
 }
 
 fn search(extra: Value) -> Value {
@@ -181,7 +156,7 @@ async fn a_body_without_its_required_members_or_with_others_is_refused() {
             "{path}"
         );
     }
-    assert_eq!(it.hubspot.log().writes(), []);
+    assert_eq!(it.crm.log().writes(), []);
 }
 
 #[tokio::test]
@@ -306,7 +281,7 @@ async fn lists_take_members_unless_a_filter_fills_them() {
     );
     let (_, again) = it.put(add, json!(["1001"])).await;
     assert_eq!(again["recordsIdsAdded"], json!([]));
-    let changed: Vec<bool> = it.hubspot.log().writes().iter().map(|write| write.changed).collect();
+    let changed: Vec<bool> = it.crm.log().writes().iter().map(|write| write.changed).collect();
     assert_eq!(changed, [true, false]);
     let (_, of) = it.get("/crm/v3/lists/records/0-1/1001/memberships").await;
     assert_eq!(of["total"], 2, "the other list is filled by a filter");
@@ -422,7 +397,7 @@ async fn an_access_token_expires_and_its_refresh_token_stays_good() {
         it.token = renewed["access_token"].as_str().unwrap().to_owned();
         assert_eq!(it.get(CONTACTS).await.0, 200);
     }
-    it.hubspot.remove_app().unwrap();
+    it.crm.remove_app().unwrap();
     assert_eq!(it.get(CONTACTS).await.1["category"], "INVALID_AUTHENTICATION");
     let form = [
         ("grant_type", "refresh_token"),
@@ -434,7 +409,7 @@ async fn an_access_token_expires_and_its_refresh_token_stays_good() {
 #[tokio::test]
 async fn the_token_endpoint_wants_everything_in_the_body() {
     let it = Fixture::new().await;
-    let pair = it.hubspot.issue_tokens().unwrap();
+    let pair = it.crm.issue_tokens().unwrap();
     let url = format!("{}/oauth/v3/token", it.server.origin());
     let form = [
         ("grant_type", "refresh_token"),
@@ -461,7 +436,7 @@ async fn the_token_endpoint_wants_everything_in_the_body() {
 #[tokio::test]
 async fn limits_are_told_and_enforced_and_searches_count_apart() {
     let it = Fixture::new().await;
-    it.hubspot.set_limits(Limits {
+    it.crm.set_limits(Limits {
         per_ten_seconds: Some(2),
         per_day: None,
         searches_per_second: Some(1),
@@ -483,7 +458,7 @@ async fn limits_are_told_and_enforced_and_searches_count_apart() {
     assert_eq!(send().await, (429, "0".to_owned()));
     it.clock.advance(Duration::seconds(10));
     assert_eq!(send().await, (200, "1".to_owned()));
-    it.hubspot.set_limits(Limits {
+    it.crm.set_limits(Limits {
         per_day: Some(1),
         ..Limits::default()
     });
@@ -545,11 +520,11 @@ async fn what_was_answered_survives_a_restart_and_a_reset_brings_the_demo_back()
         assert_eq!(it.post("/crm/v3/objects/notes", note).await.0, 201);
         let all = "/communication-preferences/v4/statuses/kept%40example.com/unsubscribe-all?channel=EMAIL";
         it.send(it.request(Method::POST, all)).await;
-        (it.get("/_state").await.1, it.hubspot.issue_tokens().unwrap())
+        (it.get("/_state").await.1, it.crm.issue_tokens().unwrap())
     };
     let mut it = Fixture::open(Some(dir.path())).await;
     assert_eq!(it.get("/_state").await.1["contacts"], state["contacts"]);
-    assert_eq!(it.hubspot.log().writes().len(), 5);
+    assert_eq!(it.crm.log().writes().len(), 5);
     it.token = tokens.access_token;
     let (_, shown) = it.get("/_state?contact_id=1201").await;
     assert_eq!(
@@ -566,7 +541,7 @@ async fn what_was_answered_survives_a_restart_and_a_reset_brings_the_demo_back()
         it.get(&format!("{CONTACTS}/1001?properties=lead_score")).await.1["properties"]["lead_score"],
         "0"
     );
-    assert_eq!(it.hubspot.log().writes(), []);
+    assert_eq!(it.crm.log().writes(), []);
 }
 
 #[tokio::test]
@@ -577,11 +552,11 @@ async fn faults_have_the_vendors_bodies() {
         (404, "OBJECT_NOT_FOUND"),
         (503, "INTERNAL_ERROR"),
     ] {
-        it.hubspot.faults().add(FaultRule::status(status));
+        it.crm.faults().add(FaultRule::status(status));
         let (answered, body) = it.get(CONTACTS).await;
         assert_eq!((answered, body["category"].as_str()), (status, Some(category)));
     }
-    it.hubspot.faults().add(FaultRule::new(Fault::Html));
+    it.crm.faults().add(FaultRule::new(Fault::Html));
     assert_eq!(it.get(CONTACTS).await.0, 502);
     assert_eq!(it.get("/crm/v3/nowhere").await.0, 404);
     assert_eq!(it.send(it.request(Method::PUT, CONTACTS)).await.0, 405);

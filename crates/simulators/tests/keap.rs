@@ -220,7 +220,7 @@ async fn a_wrong_contact_is_refused_with_the_property_at_fault() {
             .map_or("", |detail| detail["resource"].as_str().unwrap());
         assert_eq!(named, property, "{answer}");
     }
-    assert!(it.keap.log().writes().is_empty());
+    assert!(it.crm.log().writes().is_empty());
 }
 
 #[tokio::test]
@@ -362,7 +362,7 @@ async fn tags_are_applied_once_removed_once_and_listed() {
     }
     let contact = it.read("/contacts/1001?fields=tag_ids").await;
     assert!(!contact["tag_ids"].as_array().unwrap().contains(&json!(id)));
-    let writes = it.keap.log().writes();
+    let writes = it.crm.log().writes();
     let of_one: Vec<_> = writes
         .iter()
         .filter(|write| write.contact_id.as_deref() == Some("1001"))
@@ -649,7 +649,7 @@ async fn a_code_becomes_tokens_once_and_tokens_expire() {
 #[tokio::test]
 async fn a_refresh_token_works_once_and_only_with_the_client_as_basic_auth() {
     let mut it = Fixture::new().await;
-    let first = it.keap.issue_tokens().unwrap();
+    let first = it.crm.issue_tokens().unwrap();
     let refresh = |token: &str| {
         let form = [("grant_type", "refresh_token"), ("refresh_token", token)];
         it.request(Method::POST, "/token").form(&form)
@@ -666,14 +666,14 @@ async fn a_refresh_token_works_once_and_only_with_the_client_as_basic_auth() {
     assert_eq!(status, 200);
     second["access_token"].as_str().unwrap().clone_into(&mut it.token);
     assert_eq!(it.get("/users").await.0, 200);
-    it.keap.expire_tokens().unwrap();
+    it.crm.expire_tokens().unwrap();
     assert_eq!(it.get("/users").await.0, 401);
 }
 
 #[tokio::test]
 async fn every_answer_has_quota_headers_and_a_limit_is_enforced_without_retry_after() {
     let it = Fixture::new().await;
-    it.keap.set_limits(Limits {
+    it.crm.set_limits(Limits {
         per_second: Some(2),
         per_minute: Some(3),
     });
@@ -729,15 +729,13 @@ async fn faults_spoil_the_requests_that_they_name() {
     }
     assert_eq!(it.delete("/_control/faults").await.0, 204);
     assert_eq!(it.get("/users").await.0, 200);
-    assert_eq!(it.keap.log().requests()[1].fault, Some("status"));
+    assert_eq!(it.crm.log().requests()[1].fault, Some("status"));
 
-    it.keap
-        .faults()
-        .add(FaultRule::new(Fault::Malformed).on("GET", "/tags"));
+    it.crm.faults().add(FaultRule::new(Fault::Malformed).on("GET", "/tags"));
     assert!(it.get("/tags").await.1.is_string());
-    it.keap.faults().add(FaultRule::new(Fault::Slow { ms: 1 }));
+    it.crm.faults().add(FaultRule::new(Fault::Slow { ms: 1 }));
     assert_eq!(it.get("/tags").await.0, 200);
-    it.keap.faults().add(FaultRule::status(401));
+    it.crm.faults().add(FaultRule::status(401));
     assert!(it.get("/tags").await.1["fault"].is_object());
 }
 
@@ -746,15 +744,13 @@ async fn a_cut_connection_is_a_network_error_and_only_cut_after_applies_the_requ
     let it = Fixture::new().await;
     for recording in [false, true] {
         if recording {
-            it.keap.log().record_exchanges();
+            it.crm.log().record_exchanges();
         }
         let create = |name: String| it.request(Method::POST, "/tags").json(&json!({ "name": name })).send();
-        it.keap.faults().add(FaultRule::new(Fault::Cut).on("POST", "/tags"));
+        it.crm.faults().add(FaultRule::new(Fault::Cut).on("POST", "/tags"));
         let error = create(format!("cut {recording}")).await.unwrap_err();
         assert!(error.is_request() && !error.is_connect(), "{error:?}");
-        it.keap
-            .faults()
-            .add(FaultRule::new(Fault::CutAfter).on("POST", "/tags"));
+        it.crm.faults().add(FaultRule::new(Fault::CutAfter).on("POST", "/tags"));
         let error = create(format!("cut after {recording}")).await.unwrap_err();
         assert!(error.is_request(), "{error:?}");
     }
@@ -819,7 +815,7 @@ async fn a_restart_keeps_state_tokens_and_log() {
         )
         .await;
         it.delete("/contacts/1005").await;
-        let tokens = it.keap.issue_tokens().unwrap();
+        let tokens = it.crm.issue_tokens().unwrap();
         // The files as a killed process leaves them behind: nothing was closed or flushed.
         for file in ["keap.sqlite", "keap.sqlite-wal"] {
             std::fs::copy(dir.path().join(file), crashed.path().join(file)).unwrap();
@@ -855,7 +851,7 @@ async fn stored_writes_are_fast_enough_for_load_tests() {
     }
     let took = started.elapsed();
     println!("2000 stored writes one after the other in {took:?}");
-    assert_eq!(it.keap.log().writes().len(), 2_000);
+    assert_eq!(it.crm.log().writes().len(), 2_000);
     // The promise is a second for several clients at once; one client on a busy machine gets twenty.
     assert!(took.as_secs() < 20, "{took:?}");
 }
@@ -865,7 +861,7 @@ async fn nested_below_a_path_it_serves_and_logs_its_own_paths() {
     let it = Fixture::new().await;
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let origin = format!("http://{}", listener.local_addr().unwrap());
-    let router = axum::Router::new().nest("/_sim/keap", it.keap.router());
+    let router = axum::Router::new().nest("/_sim/keap", it.crm.router());
     let server = tokio::spawn(async move { axum::serve(listener, router).await });
     let get = async |path: &str| {
         let request = it.http.get(format!("{origin}/_sim/keap{path}")).bearer_auth(&it.token);
@@ -874,7 +870,7 @@ async fn nested_below_a_path_it_serves_and_logs_its_own_paths() {
     assert_eq!(get("/rest/v2/tags/101").await.0, 200);
     assert_eq!(get("/_state?contact_id=1001").await.0, 200);
     assert_eq!(get("/rest/v2/nowhere").await.1["status"], "NOT_FOUND");
-    assert_eq!(it.keap.log().requests()[0].path, "/rest/v2/tags/101");
+    assert_eq!(it.crm.log().requests()[0].path, "/rest/v2/tags/101");
     server.abort();
 }
 

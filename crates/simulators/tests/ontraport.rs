@@ -1,35 +1,22 @@
 //! The Ontraport simulator over HTTP.
 #![allow(clippy::unwrap_used, reason = "tests")]
 
+mod support;
+
 use std::path::Path;
-use std::sync::Arc;
 
-use chrono::{DateTime, Duration};
+use chrono::Duration;
+use mfh_simulators::Ontraport;
 use mfh_simulators::ontraport::{API_KEY, APP_ID, DEMO_CONTACT_ID, Limits};
-use mfh_simulators::{Ontraport, Server};
-use mfh_types::{ManualClock, SeededRandom};
-use reqwest::{Client, Method, RequestBuilder};
+use reqwest::{Method, RequestBuilder};
 use serde_json::{Value, json};
+use support::read;
 
-/// A running simulator, its clock, and a client with its key.
-struct Fixture {
-    simulator: Ontraport,
-    server: Server,
-    clock: Arc<ManualClock>,
-    http: Client,
-}
+type Fixture = support::Fixture<Ontraport>;
 
 impl Fixture {
     async fn open(dir: Option<&Path>) -> Self {
-        let clock = Arc::new(ManualClock::at(DateTime::from_timestamp(1_772_323_200, 0).unwrap()));
-        let simulator = Ontraport::open(dir, clock.clone(), Arc::new(SeededRandom::new(7))).unwrap();
-        let server = simulator.start().await.unwrap();
-        Self {
-            simulator,
-            server,
-            clock,
-            http: Client::new(),
-        }
+        Self::start(|clock, random| Ontraport::open(dir, clock, random), API_KEY).await
     }
 
     fn request(&self, method: Method, path: &str) -> RequestBuilder {
@@ -43,10 +30,7 @@ impl Fixture {
     }
 
     async fn send(&self, request: RequestBuilder) -> (u16, Value) {
-        let response = request.send().await.unwrap();
-        let status = response.status().as_u16();
-        let text = response.text().await.unwrap();
-        (status, serde_json::from_str(&text).unwrap_or(Value::String(text)))
+        read(request.send().await.unwrap()).await
     }
 
     async fn get(&self, path: &str) -> (u16, Value) {
@@ -154,7 +138,7 @@ async fn a_contact_is_created_merged_changed_and_deleted() {
     let (_, merged) = it.write(Method::POST, "/objects/saveorupdate", merge).await;
     assert_eq!(
         merged["data"],
-        json!({"attrs": {"id": "1201", "dlm": "1772323209", "dla": "1772323209", "email": "NIA@example.com", "title": "Boss"}})
+        json!({"attrs": {"id": "1201", "dlm": "1772359209", "dla": "1772359209", "email": "NIA@example.com", "title": "Boss"}})
     );
     let found = it
         .data("/object/getByEmail?objectID=0&email=nia@EXAMPLE.com&all=1")
@@ -198,7 +182,7 @@ async fn a_wrong_property_is_refused_and_nothing_is_written() {
         .write(Method::PUT, "/objects", json!({"objectID": 0, "id": "9", "title": "x"}))
         .await;
     assert_eq!(status, 404);
-    assert!(it.simulator.log().writes().is_empty());
+    assert!(it.crm.log().writes().is_empty());
 }
 
 #[tokio::test]
@@ -211,7 +195,7 @@ async fn ids_that_select_nothing_are_a_success_and_names_make_tags() {
         assert_eq!(it.write(Method::PUT, "/objects/tag", body).await.0, 200);
     }
     let applied: Vec<_> = it
-        .simulator
+        .crm
         .log()
         .writes()
         .iter()
@@ -286,7 +270,7 @@ async fn every_answer_tells_the_quota_and_a_limit_is_enforced_until_the_minute_i
         (response.status().as_u16(), quota)
     };
     assert_eq!(told().await, (200, [180, 179, 60]));
-    it.simulator.set_limits(Limits { per_minute: Some(2) });
+    it.crm.set_limits(Limits { per_minute: Some(2) });
     it.clock.advance(Duration::seconds(15));
     assert_eq!(told().await, (200, [2, 0, 45]));
     assert_eq!(told().await, (429, [2, 0, 45]));
@@ -378,7 +362,7 @@ async fn every_answer_fits_the_description() {
         return;
     };
     let it = Fixture::open(None).await;
-    it.simulator.log().record_exchanges();
+    it.crm.log().record_exchanges();
     for kind in [0, 2, 5, 12, 14, 138, 140] {
         it.get(&format!("/objects?objectID={kind}&range=5&search=a")).await;
         it.get(&format!("/object?objectID={kind}&id=31")).await;
@@ -434,7 +418,7 @@ async fn every_answer_fits_the_description() {
     }
     let description = Description::load(&file).unwrap();
     let mut faults = Vec::new();
-    for mut exchange in it.simulator.log().exchanges() {
+    for mut exchange in it.crm.log().exchanges() {
         exchange.request.path = exchange.request.path.trim_start_matches("/1").to_owned();
         faults.extend(description.check(&exchange, ONTRAPORT_GAPS));
     }

@@ -1,49 +1,35 @@
 //! The Stripe simulator over HTTP.
 #![allow(clippy::unwrap_used, reason = "tests")]
 
-use std::path::Path;
-use std::sync::Arc;
+mod support;
 
-use chrono::{DateTime, Duration};
+use std::path::Path;
+
+use chrono::Duration;
+use mfh_simulators::Stripe;
 use mfh_simulators::stripe::{DEMO_CUSTOMER_ID, Limits, SECRET_KEY};
-use mfh_simulators::{Server, Stripe};
-use mfh_types::{ManualClock, SeededRandom};
 use reqwest::RequestBuilder;
 use serde_json::{Value, json};
+use support::read;
 
-struct Fixture {
-    stripe: Stripe,
-    server: Server,
-    clock: Arc<ManualClock>,
-    client: reqwest::Client,
-}
+type Fixture = support::Fixture<Stripe>;
 
 impl Fixture {
     async fn open(dir: Option<&Path>) -> Self {
-        let clock = Arc::new(ManualClock::at(DateTime::from_timestamp(1_772_323_200, 0).unwrap()));
-        let stripe = Stripe::open(dir, clock.clone(), Arc::new(SeededRandom::new(1))).unwrap();
-        let server = stripe.start().await.unwrap();
-        let client = reqwest::Client::new();
-        Self {
-            stripe,
-            server,
-            clock,
-            client,
-        }
+        Self::start(|clock, random| Stripe::open(dir, clock, random), SECRET_KEY).await
     }
 
     async fn send(&self, request: RequestBuilder) -> (u16, Value) {
-        let answer = request.bearer_auth(SECRET_KEY).send().await.unwrap();
-        (answer.status().as_u16(), answer.json().await.unwrap())
+        read(request.bearer_auth(SECRET_KEY).send().await.unwrap()).await
     }
 
     async fn get(&self, path: &str) -> (u16, Value) {
-        self.send(self.client.get(format!("{}{path}", self.server.base_url())))
+        self.send(self.http.get(format!("{}{path}", self.server.base_url())))
             .await
     }
 
     async fn post(&self, path: &str, key: &str, form: &[(&str, &str)]) -> (u16, Value) {
-        let request = self.client.post(format!("{}{path}", self.server.base_url()));
+        let request = self.http.post(format!("{}{path}", self.server.base_url()));
         self.send(request.header("idempotency-key", key).form(form)).await
     }
 }
@@ -82,7 +68,7 @@ async fn a_key_makes_a_write_once_for_a_day() {
     let (_, first) = it.post("/customers", "k1", &form).await;
     let (_, again) = it.post("/customers", "k1", &form).await;
     assert_eq!(first, again);
-    assert_eq!(it.stripe.log().writes().len(), 1);
+    assert_eq!(it.crm.log().writes().len(), 1);
     let (status, other) = it.post("/customers", "k1", &[("email", "b@example.com")]).await;
     assert_eq!(
         (status, other["error"]["type"].as_str()),
@@ -115,7 +101,7 @@ async fn wrong_values_are_refused_and_change_nothing() {
     }
     assert_eq!(it.get(&path).await, before);
     assert_eq!(
-        it.client
+        it.http
             .get(format!("{}/customers", it.server.base_url()))
             .send()
             .await
@@ -132,7 +118,7 @@ async fn state_and_keys_survive_a_restart() {
         let it = Fixture::open(Some(folder.path())).await;
         let (_, created) = it.post("/customers", "k1", &[("email", "a@example.com")]).await;
         let request = it
-            .client
+            .http
             .delete(format!("{}/customers/{DEMO_CUSTOMER_ID}", it.server.base_url()));
         assert_eq!(it.send(request).await.1["deleted"], true);
         (created, it.get("/customers?limit=100").await)
@@ -147,8 +133,8 @@ async fn state_and_keys_survive_a_restart() {
         it.post("/customers", "k1", &[("email", "a@example.com")]).await.1,
         created
     );
-    assert_eq!(it.stripe.log().writes().len(), 2);
-    it.stripe.reset().unwrap();
+    assert_eq!(it.crm.log().writes().len(), 2);
+    it.crm.reset().unwrap();
     assert_eq!(
         it.get(&format!("/customers/{DEMO_CUSTOMER_ID}")).await.1["phone"],
         json!("+1 555 010 0001")
@@ -158,7 +144,7 @@ async fn state_and_keys_survive_a_restart() {
 #[tokio::test]
 async fn a_set_limit_refuses_the_rest_of_the_second() {
     let it = Fixture::open(None).await;
-    it.stripe.set_limits(Limits { per_second: Some(2) });
+    it.crm.set_limits(Limits { per_second: Some(2) });
     let mut statuses = Vec::new();
     for _ in 0..3 {
         statuses.push(it.get("/balance").await.0);

@@ -5,6 +5,8 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use serde_json::{Value, json};
 
+use crate::account::Failure;
+
 /// A refusal: `{message}`, or `{errors: […]}` for a body that is understood but not accepted.
 #[derive(Debug)]
 pub(crate) struct ApiError {
@@ -61,36 +63,37 @@ impl ApiError {
             }),
         }
     }
+}
 
-    /// 404 for a path that does not exist.
-    pub(crate) fn no_such_path() -> Self {
+impl Failure for ApiError {
+    fn no_such_path() -> Self {
         Self::message(StatusCode::NOT_FOUND, "No route found")
     }
 
-    /// 405 for a path that exists with other methods.
-    pub(crate) fn no_such_method() -> Self {
+    fn no_such_method() -> Self {
         Self::message(StatusCode::METHOD_NOT_ALLOWED, "Method not allowed")
     }
 
-    /// 500: the simulator could not store the change.
-    pub(crate) fn internal(error: &anyhow::Error) -> Self {
-        tracing::error!(%error, "the simulator could not store a change");
+    fn unreadable(error: &serde_json::Error) -> Self {
+        Self::malformed(format!("The request body is not valid: {error}"))
+    }
+
+    fn internal() -> Self {
         Self::message(StatusCode::INTERNAL_SERVER_ERROR, "Internal server error")
+    }
+
+    fn usual_body(status: u16) -> Value {
+        match status {
+            422 => ApiError::invalid("contact", "field_invalid", "The request could not be handled.").body,
+            429 => json!({ "message": "API rate limit exceeded" }),
+            403 => json!({ "message": "You do not have permission to access this resource" }),
+            _ => json!({ "message": "The request could not be handled" }),
+        }
     }
 }
 
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
         (self.status, Json(self.body)).into_response()
-    }
-}
-
-/// The body that the vendor usually sends with a status, for faults on demand.
-pub(crate) fn usual_body(status: u16) -> Value {
-    match status {
-        422 => ApiError::invalid("contact", "field_invalid", "The request could not be handled.").body,
-        429 => json!({ "message": "API rate limit exceeded" }),
-        403 => json!({ "message": "You do not have permission to access this resource" }),
-        _ => json!({ "message": "The request could not be handled" }),
     }
 }

@@ -6,37 +6,25 @@ use mfh_types::JsonObject;
 use serde_json::{Value, json};
 
 use super::error::ApiError;
+use crate::account::Failure as _;
+pub(crate) use crate::params::Params;
 
 const USUAL_PAGE: usize = 20;
 const LARGEST_PAGE: usize = 100;
 
-/// The query of a request, decoded.
-#[derive(Debug)]
-pub(crate) struct Params(Vec<(String, String)>);
-
 impl Params {
     /// Reads a raw query string that may name these parameters, `limit` and `offset`. The vendor ignores others; here
     /// they are refused, because a client that sends one believes that it does something.
-    pub(crate) fn read(query: Option<&str>, known: &[&str]) -> Result<Self, ApiError> {
-        let pairs = url::form_urlencoded::parse(query.unwrap_or_default().as_bytes());
-        let pairs: Vec<(String, String)> = pairs.into_owned().collect();
-        for (name, _) in &pairs {
-            if !known.contains(&name.as_str()) && name != "limit" && name != "offset" {
-                return Err(ApiError::malformed(format!("Unknown query parameter {name}")));
-            }
+    pub(super) fn read(query: Option<&str>, known: &[&str]) -> Result<Self, ApiError> {
+        let params = Self::parse(query);
+        match params.other_than(&[known, &["limit", "offset"]].concat()) {
+            Some(name) => Err(ApiError::malformed(format!("Unknown query parameter {name}"))),
+            None => Ok(params),
         }
-        Ok(Self(pairs))
-    }
-
-    /// The value of a parameter; an empty one counts as absent.
-    pub(crate) fn get(&self, name: &str) -> Option<&str> {
-        let mut pairs = self.0.iter();
-        let found = pairs.find(|(key, value)| key == name && !value.is_empty());
-        found.map(|(_, value)| value.as_str())
     }
 
     /// A parameter that is a number.
-    pub(crate) fn number(&self, name: &str) -> Result<Option<u64>, ApiError> {
+    pub(super) fn number(&self, name: &str) -> Result<Option<u64>, ApiError> {
         let refused = |text: &str| ApiError::malformed(format!("{name} must be a number, not {text}"));
         self.get(name)
             .map(|text| text.parse().map_err(|_| refused(text)))
@@ -44,7 +32,7 @@ impl Params {
     }
 
     /// A parameter that is a point in time or a day.
-    pub(crate) fn time(&self, name: &str) -> Result<Option<DateTime<Utc>>, ApiError> {
+    pub(super) fn time(&self, name: &str) -> Result<Option<DateTime<Utc>>, ApiError> {
         let read = |text: &str| {
             let day = || NaiveDate::parse_from_str(text, "%Y-%m-%d").ok();
             let time = DateTime::parse_from_rfc3339(text).map(|time| time.to_utc()).ok();
@@ -55,7 +43,7 @@ impl Params {
     }
 
     /// Cuts this page out of a list: its members under `name`, and `meta` with the total as text.
-    pub(crate) fn page<T>(&self, rows: Vec<T>) -> Result<(Vec<T>, Value), ApiError> {
+    pub(super) fn page<T>(&self, rows: Vec<T>) -> Result<(Vec<T>, Value), ApiError> {
         let limit = self.number("limit")?.map_or(USUAL_PAGE, to_size);
         let offset = self.number("offset")?.map_or(0, to_size);
         let total = rows.len();
@@ -74,8 +62,7 @@ fn to_size(number: u64) -> usize {
 
 /// The object that a body holds under `name`, checked for members that are not known.
 pub(crate) fn body(bytes: &Bytes, name: &str, known: &[&str]) -> Result<JsonObject, ApiError> {
-    let mut sent: JsonObject = serde_json::from_slice(bytes)
-        .map_err(|error| ApiError::malformed(format!("The request body is not valid: {error}")))?;
+    let mut sent: JsonObject = serde_json::from_slice(bytes).map_err(|error| ApiError::unreadable(&error))?;
     let Some(Value::Object(inner)) = sent.remove(name) else {
         return Err(ApiError::malformed(format!(
             "The request body must hold an object {name}"

@@ -1,16 +1,15 @@
-//! The records of an ActiveCampaign account, and the changes that are stored before they are applied.
+//! The records of an ActiveCampaign account.
 
 use std::collections::BTreeMap;
 
-use chrono::{FixedOffset, SecondsFormat, SubsecRound as _};
-use mfh_types::{Clock, TimestampMs};
+use chrono::{FixedOffset, SecondsFormat};
+use mfh_types::TimestampMs;
 use serde::{Deserialize, Serialize};
 
 use super::error::ApiError;
 use super::field::Field;
 use super::seed;
-use crate::access_log::Draft;
-use crate::journal::Row;
+use crate::records::{self, Records, Step};
 
 /// Status of a contact on a list.
 pub(crate) mod status {
@@ -117,13 +116,6 @@ pub(crate) struct Account {
     pub(crate) created: TimestampMs,
 }
 
-/// The last id given out for a kind of record, so that ids of deleted records do not come back.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub(crate) struct LastId {
-    kind: String,
-    id: u64,
-}
-
 /// A list; lists, automations and users come from the seed and do not change.
 #[derive(Debug, Clone)]
 pub(crate) struct List {
@@ -156,76 +148,71 @@ pub(crate) enum Record {
     Contact(Contact),
     Tag(Tag),
     Account(Account),
-    LastId(LastId),
 }
 
-/// One step of a change.
-#[derive(Debug)]
-pub(crate) enum Change {
-    Put(Box<Record>),
-    DeleteContact(u64),
-}
-
-impl Change {
-    /// The row to store for it.
-    pub(crate) fn row(&self) -> anyhow::Result<Row> {
-        let (kind, id, json) = match self {
-            Self::DeleteContact(id) => ("contact", id.to_string(), None),
-            Self::Put(record) => {
-                let (kind, id) = match &**record {
-                    Record::Contact(it) => ("contact", it.id.to_string()),
-                    Record::Tag(it) => ("tag", it.id.to_string()),
-                    Record::Account(it) => ("account", it.id.to_string()),
-                    Record::LastId(it) => ("last_id", it.kind.clone()),
-                };
-                (kind, id, Some(serde_json::to_string(record)?))
-            }
-        };
-        Ok(Row { kind, id, json })
-    }
-}
+/// A change to such an account in the making.
+pub(crate) type Transaction<'a> = records::Transaction<'a, State>;
 
 /// The whole account in memory.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct State {
     pub(crate) contacts: BTreeMap<u64, Contact>,
     pub(crate) tags: BTreeMap<u64, Tag>,
     pub(crate) accounts: BTreeMap<u64, Account>,
-    last_ids: BTreeMap<String, u64>,
     pub(crate) fields: Vec<Field>,
     pub(crate) lists: Vec<List>,
     pub(crate) automations: Vec<Automation>,
     pub(crate) users: Vec<User>,
 }
 
-impl State {
-    /// An account with fields, lists, automations and users, but without anything that is stored.
-    pub(crate) fn bare() -> Self {
+impl Records for State {
+    type Record = Record;
+
+    /// Fields, lists, automations and users are there from the beginning.
+    fn bare() -> Self {
         Self {
-            contacts: BTreeMap::new(),
-            tags: BTreeMap::new(),
-            accounts: BTreeMap::new(),
-            last_ids: BTreeMap::new(),
             fields: seed::fields(),
             lists: seed::lists(),
             automations: seed::automations(),
             users: seed::users(),
+            ..Self::default()
         }
     }
 
-    pub(crate) fn apply(&mut self, change: Change) {
-        let record = match change {
-            Change::Put(record) => *record,
-            Change::DeleteContact(id) => return drop(self.contacts.remove(&id)),
-        };
+    fn key(record: &Record) -> (&'static str, String) {
         match record {
-            Record::Contact(it) => drop(self.contacts.insert(it.id, it)),
-            Record::Tag(it) => drop(self.tags.insert(it.id, it)),
-            Record::Account(it) => drop(self.accounts.insert(it.id, it)),
-            Record::LastId(it) => drop(self.last_ids.insert(it.kind, it.id)),
+            Record::Contact(it) => ("contact", it.id.to_string()),
+            Record::Tag(it) => ("tag", it.id.to_string()),
+            Record::Account(it) => ("account", it.id.to_string()),
         }
     }
 
+    fn apply(&mut self, step: Step, record: Record) {
+        match record {
+            Record::Contact(it) => step.on(&mut self.contacts, it.id, it),
+            Record::Tag(it) => step.on(&mut self.tags, it.id, it),
+            Record::Account(it) => step.on(&mut self.accounts, it.id, it),
+        }
+    }
+
+    /// Rows that attach something have ids far from those of what they attach.
+    fn first_id(kind: &str) -> u64 {
+        match kind {
+            "contact" => 1_001,
+            "tag" => 101,
+            "account" => 301,
+            "contactTag" => 40_001,
+            "contactList" => 50_001,
+            "contactAutomation" => 60_001,
+            "accountContact" => 70_001,
+            "fieldValue" => 80_001,
+            "note" => 90_001,
+            _ => 1,
+        }
+    }
+}
+
+impl State {
     /// The contact of an id as it stands in a path.
     pub(crate) fn contact(&self, id: &str) -> Result<&Contact, ApiError> {
         let found = id.parse().ok().and_then(|id: u64| self.contacts.get(&id));
@@ -260,48 +247,5 @@ pub(crate) fn shown(at: TimestampMs) -> String {
     match FixedOffset::west_opt(5 * 3_600) {
         Some(zone) => at.0.with_timezone(&zone).to_rfc3339_opts(SecondsFormat::Secs, false),
         None => at.to_string(),
-    }
-}
-
-/// A change in the making: it reads the state as it is and collects what shall be stored together.
-#[derive(Debug)]
-pub(crate) struct Transaction<'a> {
-    pub(crate) state: &'a State,
-    pub(crate) now: TimestampMs,
-    pub(crate) changes: Vec<Change>,
-    pub(crate) drafts: Vec<Draft>,
-    ids: BTreeMap<&'static str, u64>,
-}
-
-impl<'a> Transaction<'a> {
-    pub(crate) fn new(state: &'a State, clock: &dyn Clock) -> Self {
-        Self {
-            state,
-            // Stored and shown with the same precision.
-            now: TimestampMs(clock.now().trunc_subsecs(3)),
-            changes: Vec::new(),
-            drafts: Vec::new(),
-            ids: BTreeMap::new(),
-        }
-    }
-
-    /// A fresh id for a kind of record.
-    pub(crate) fn next_id(&mut self, kind: &'static str) -> u64 {
-        let last = self.ids.get(kind).or_else(|| self.state.last_ids.get(kind)).copied();
-        let id = last.map_or_else(|| seed::first_id(kind), |last| last + 1);
-        self.ids.insert(kind, id);
-        self.put(Record::LastId(LastId {
-            kind: kind.to_owned(),
-            id,
-        }));
-        id
-    }
-
-    pub(crate) fn put(&mut self, record: Record) {
-        self.changes.push(Change::Put(Box::new(record)));
-    }
-
-    pub(crate) fn log(&mut self, draft: Draft) {
-        self.drafts.push(draft);
     }
 }

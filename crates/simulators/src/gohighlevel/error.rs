@@ -5,6 +5,8 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use serde_json::{Value, json};
 
+use crate::account::Failure;
+
 /// An error of the API: `{statusCode, message, …}`, whose further members depend on the status.
 #[derive(Debug)]
 pub(crate) struct ApiError {
@@ -50,29 +52,41 @@ impl ApiError {
             body: json!({ "statusCode": 422, "message": [message], "error": "Unprocessable Entity" }),
         }
     }
+}
 
-    /// 404 for a path that does not exist.
-    pub(crate) fn no_such_path() -> Self {
+impl Failure for ApiError {
+    fn no_such_path() -> Self {
         Self {
             status: StatusCode::NOT_FOUND,
             body: json!({ "statusCode": 404, "message": "Cannot find this path", "error": "Not Found" }),
         }
     }
 
-    /// 405 for a path that exists with other methods.
-    pub(crate) fn no_such_method() -> Self {
+    fn no_such_method() -> Self {
         Self {
             status: StatusCode::METHOD_NOT_ALLOWED,
             body: json!({ "statusCode": 405, "message": "Method not allowed" }),
         }
     }
 
-    /// 500: the simulator could not store the change.
-    pub(crate) fn internal(error: &anyhow::Error) -> Self {
-        tracing::error!(%error, "the simulator could not store a change");
+    fn unreadable(error: &serde_json::Error) -> Self {
+        Self::property(format!("The request body is not valid: {error}"))
+    }
+
+    fn internal() -> Self {
         Self {
             status: StatusCode::INTERNAL_SERVER_ERROR,
-            body: usual_body(500),
+            body: Self::usual_body(500),
+        }
+    }
+
+    fn usual_body(status: u16) -> Value {
+        match status {
+            401 => json!({ "statusCode": 401, "message": "Invalid JWT", "error": "Unauthorized" }),
+            422 => json!({ "statusCode": 422, "message": ["The request is refused"], "error": "Unprocessable Entity" }),
+            429 => json!({ "statusCode": 429, "message": "Too Many Requests" }),
+            500.. => json!({ "statusCode": status, "message": "Internal server error", "traceId": "demo-trace" }),
+            _ => json!({ "statusCode": status, "message": "The request could not be handled" }),
         }
     }
 }
@@ -80,16 +94,5 @@ impl ApiError {
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
         (self.status, Json(self.body)).into_response()
-    }
-}
-
-/// The body that the vendor usually sends with a status, for faults on demand.
-pub(crate) fn usual_body(status: u16) -> Value {
-    match status {
-        401 => json!({ "statusCode": 401, "message": "Invalid JWT", "error": "Unauthorized" }),
-        422 => json!({ "statusCode": 422, "message": ["The request is refused"], "error": "Unprocessable Entity" }),
-        429 => json!({ "statusCode": 429, "message": "Too Many Requests" }),
-        500.. => json!({ "statusCode": status, "message": "Internal server error", "traceId": "demo-trace" }),
-        _ => json!({ "statusCode": status, "message": "The request could not be handled" }),
     }
 }

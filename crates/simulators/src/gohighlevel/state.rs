@@ -1,16 +1,14 @@
-//! The records of a location, and the changes that are stored before they are applied.
+//! The records of a location.
 
 use std::collections::BTreeMap;
 
-use chrono::SubsecRound as _;
-use mfh_types::{Clock, JsonObject, Random, TimestampMs};
+use mfh_types::TimestampMs;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::error::ApiError;
 use super::seed;
-use crate::access_log::Draft;
-use crate::journal::Row;
+use crate::records::{self, Records, Step};
 
 /// Bytes of a new id; in hex it has the vendor's twenty characters.
 const ID_BYTES: usize = 10;
@@ -139,31 +137,6 @@ pub(crate) struct Note {
     pub(crate) position: usize,
 }
 
-/// A secret that the token endpoint handed out.
-#[derive(Clone, Serialize, Deserialize)]
-pub(crate) struct Token {
-    pub(crate) value: String,
-    pub(crate) kind: TokenKind,
-    pub(crate) expires: TimestampMs,
-}
-
-impl std::fmt::Debug for Token {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Token")
-            .field("kind", &self.kind)
-            .field("expires", &self.expires)
-            .finish_non_exhaustive()
-    }
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub(crate) enum TokenKind {
-    Access,
-    Refresh,
-    Code { redirect_uri: String },
-}
-
 /// A workflow; workflows and users come from the seed and do not change.
 #[derive(Debug, Clone)]
 pub(crate) struct Workflow {
@@ -189,114 +162,54 @@ pub(crate) enum Record {
     Tag(Tag),
     CustomField(CustomField),
     Note(Note),
-    Token(Token),
 }
 
-impl Record {
-    fn key(&self) -> Key {
-        let (kind, id) = match self {
-            Self::Contact(contact) => ("contact", &contact.id),
-            Self::Tag(tag) => ("tag", &tag.id),
-            Self::CustomField(field) => ("custom_field", &field.id),
-            Self::Note(note) => ("note", &note.id),
-            Self::Token(token) => ("token", &token.value),
-        };
-        Key { kind, id: id.clone() }
-    }
-
-    fn row(&self) -> anyhow::Result<Row> {
-        Ok(self.key().row(Some(serde_json::to_string(self)?)))
-    }
-}
-
-/// What a record is found by.
-#[derive(Debug, Clone)]
-pub(crate) struct Key {
-    kind: &'static str,
-    id: String,
-}
-
-impl Key {
-    fn row(&self, json: Option<String>) -> Row {
-        Row {
-            kind: self.kind,
-            id: self.id.clone(),
-            json,
-        }
-    }
-}
-
-/// One step of a change.
-#[derive(Debug)]
-pub(crate) enum Change {
-    Put(Record),
-    Delete(Key),
-}
-
-impl Change {
-    /// The row to store for it.
-    pub(crate) fn row(&self) -> anyhow::Result<Row> {
-        match self {
-            Self::Put(record) => record.row(),
-            Self::Delete(key) => Ok(key.row(None)),
-        }
-    }
-}
+/// A change to such a location in the making.
+pub(crate) type Transaction<'a> = records::Transaction<'a, State>;
 
 /// The whole location in memory, each kind by id.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct State {
     pub(crate) contacts: BTreeMap<String, Contact>,
     pub(crate) tags: BTreeMap<String, Tag>,
     pub(crate) custom_fields: BTreeMap<String, CustomField>,
     pub(crate) notes: BTreeMap<String, Note>,
-    pub(crate) tokens: BTreeMap<String, Token>,
     pub(crate) workflows: Vec<Workflow>,
     pub(crate) users: Vec<User>,
 }
 
-impl State {
-    /// A location with users and workflows, but without anything that is stored.
-    pub(crate) fn bare() -> Self {
+impl Records for State {
+    type Record = Record;
+
+    /// Users and workflows are there from the beginning.
+    fn bare() -> Self {
         Self {
-            contacts: BTreeMap::new(),
-            tags: BTreeMap::new(),
-            custom_fields: BTreeMap::new(),
-            notes: BTreeMap::new(),
-            tokens: BTreeMap::new(),
             workflows: seed::workflows(),
             users: seed::users(),
+            ..Self::default()
         }
     }
 
-    pub(crate) fn apply(&mut self, change: Change) {
-        match change {
-            Change::Put(Record::Contact(it)) => drop(self.contacts.insert(it.id.clone(), *it)),
-            Change::Put(Record::Tag(it)) => drop(self.tags.insert(it.id.clone(), it)),
-            Change::Put(Record::CustomField(it)) => drop(self.custom_fields.insert(it.id.clone(), it)),
-            Change::Put(Record::Note(it)) => drop(self.notes.insert(it.id.clone(), it)),
-            Change::Put(Record::Token(it)) => drop(self.tokens.insert(it.value.clone(), it)),
-            Change::Delete(Key { kind, id }) => match kind {
-                "contact" => drop(self.contacts.remove(&id)),
-                "note" => drop(self.notes.remove(&id)),
-                "token" => drop(self.tokens.remove(&id)),
-                "tag" => drop(self.tags.remove(&id)),
-                _ => drop(self.custom_fields.remove(&id)),
-            },
+    fn key(record: &Record) -> (&'static str, String) {
+        match record {
+            Record::Contact(it) => ("contact", it.id.clone()),
+            Record::Tag(it) => ("tag", it.id.clone()),
+            Record::CustomField(it) => ("custom_field", it.id.clone()),
+            Record::Note(it) => ("note", it.id.clone()),
         }
     }
 
-    /// Everything that is stored, as rows.
-    pub(crate) fn rows(&self) -> anyhow::Result<Vec<Row>> {
-        let contacts = self.contacts.values().map(|it| Record::Contact(Box::new(it.clone())));
-        let tags = self.tags.values().cloned().map(Record::Tag);
-        let fields = self.custom_fields.values().cloned().map(Record::CustomField);
-        let notes = self.notes.values().cloned().map(Record::Note);
-        let tokens = self.tokens.values().cloned().map(Record::Token);
-        let records = contacts.chain(tags).chain(fields).chain(notes).chain(tokens);
-        records.map(|record| record.row()).collect()
+    fn apply(&mut self, step: Step, record: Record) {
+        match record {
+            Record::Contact(it) => step.on(&mut self.contacts, it.id.clone(), *it),
+            Record::Tag(it) => step.on(&mut self.tags, it.id.clone(), it),
+            Record::CustomField(it) => step.on(&mut self.custom_fields, it.id.clone(), it),
+            Record::Note(it) => step.on(&mut self.notes, it.id.clone(), it),
+        }
     }
+}
 
+impl State {
     /// The contact of an id as it stands in a path.
     pub(crate) fn contact(&self, id: &str) -> Result<&Contact, ApiError> {
         self.contacts.get(id).ok_or_else(|| ApiError::missing("Contact"))
@@ -326,51 +239,10 @@ impl State {
     }
 }
 
-/// A change in the making: it reads the state as it is and collects what shall be stored together.
-#[derive(Debug)]
-pub(crate) struct Transaction<'a> {
-    pub(crate) state: &'a State,
-    pub(crate) now: TimestampMs,
-    pub(crate) random: &'a dyn Random,
-    pub(crate) changes: Vec<Change>,
-    pub(crate) drafts: Vec<Draft>,
-}
-
-impl<'a> Transaction<'a> {
-    pub(crate) fn new(state: &'a State, clock: &dyn Clock, random: &'a dyn Random) -> Self {
-        Self {
-            state,
-            // The vendor keeps milliseconds; more would be lost on disk and make a restart visible.
-            now: TimestampMs(clock.now().trunc_subsecs(3)),
-            random,
-            changes: Vec::new(),
-            drafts: Vec::new(),
-        }
-    }
-
+impl Transaction<'_> {
     /// A fresh id.
-    pub(crate) fn next_id(&self) -> String {
+    pub(crate) fn new_id(&self) -> String {
         self.random.hex(ID_BYTES)
-    }
-
-    pub(crate) fn put(&mut self, record: Record) {
-        self.changes.push(Change::Put(record));
-    }
-
-    pub(crate) fn delete(&mut self, kind: &'static str, id: &str) {
-        let id = id.to_owned();
-        self.changes.push(Change::Delete(Key { kind, id }));
-    }
-
-    /// Logs a write to a contact.
-    pub(crate) fn log(&mut self, op: &'static str, contact_id: &str, fields: Option<JsonObject>, changed: bool) {
-        self.drafts.push(Draft {
-            op,
-            contact_id: Some(contact_id.to_owned()),
-            fields: fields.map(Value::Object),
-            changed,
-            ..Draft::default()
-        });
     }
 
     /// Makes tags of the location for names that it does not have.
@@ -380,7 +252,7 @@ impl<'a> Transaction<'a> {
             .filter(|name| !self.state.tags.values().any(|tag| tag.name == **name));
         for name in missing {
             self.put(Record::Tag(Tag {
-                id: self.next_id(),
+                id: self.new_id(),
                 name: name.clone(),
             }));
         }

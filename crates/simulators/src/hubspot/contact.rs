@@ -41,11 +41,10 @@ pub(crate) fn value(state: &State, contact: &Contact, name: &str) -> Option<Stri
 }
 
 /// A contact with the properties asked for; names that no property has are left out in silence.
-pub(crate) fn show(state: &State, contact: &Contact, wanted: Option<&[String]>) -> Value {
+pub(crate) fn show(state: &State, contact: &Contact, wanted: Option<&[impl AsRef<str>]>) -> Value {
     let mut properties = Map::new();
-    let usual = USUAL.map(str::to_owned);
-    let wanted = wanted.unwrap_or(&usual);
-    for name in ALWAYS.into_iter().chain(wanted.iter().map(String::as_str)) {
+    let wanted = wanted.map(|names| names.iter().map(AsRef::as_ref).collect());
+    for name in ALWAYS.into_iter().chain(wanted.unwrap_or_else(|| USUAL.to_vec())) {
         if property::find(state, name).is_ok() {
             properties.insert(name.to_owned(), value(state, contact, name).into());
         }

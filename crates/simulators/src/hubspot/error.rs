@@ -5,6 +5,8 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use serde_json::{Value, json};
 
+use crate::account::Failure;
+
 /// The vendor names each request; here all have the same name.
 pub(crate) const CORRELATION_ID: &str = "5f1d1f5a-0c3e-4b7d-9a51-6d1f0e7c2b48";
 
@@ -57,22 +59,42 @@ impl ApiError {
         let message = format!("Contact already exists. Existing ID: {id}");
         Self::new(StatusCode::CONFLICT, "CONFLICT", message)
     }
+}
 
-    /// 404 for a path that does not exist.
-    pub(crate) fn no_such_path() -> Self {
+impl Failure for ApiError {
+    fn no_such_path() -> Self {
         Self::new(StatusCode::NOT_FOUND, "OBJECT_NOT_FOUND", "resource not found")
     }
 
-    /// 405 for a path that exists with other methods.
-    pub(crate) fn no_such_method() -> Self {
+    fn no_such_method() -> Self {
         let code = StatusCode::METHOD_NOT_ALLOWED;
         Self::new(code, "METHOD_NOT_ALLOWED", "Method not allowed")
     }
 
-    /// 500: the simulator could not store the change.
-    pub(crate) fn internal(error: &anyhow::Error) -> Self {
-        tracing::error!(%error, "the simulator could not store a change");
+    fn unreadable(error: &serde_json::Error) -> Self {
+        Self::invalid(format!("Invalid input JSON: {error}"))
+    }
+
+    fn internal() -> Self {
         Self::new(StatusCode::INTERNAL_SERVER_ERROR, "INTERNAL_ERROR", "internal error")
+    }
+
+    fn usual_body(status: u16) -> Value {
+        match status {
+            401 => body(
+                "INVALID_AUTHENTICATION",
+                "Authentication credentials not found or not valid.",
+            ),
+            403 => body(
+                "MISSING_SCOPES",
+                "This app hasn't been granted all required scopes to make this call.",
+            ),
+            404 => body("OBJECT_NOT_FOUND", "resource not found"),
+            409 => body("CONFLICT", "The request conflicts with what is stored"),
+            429 => limit_body("TEN_SECONDLY_ROLLING"),
+            400 | 422 => body("VALIDATION_ERROR", "The request is not valid"),
+            _ => body("INTERNAL_ERROR", "internal error"),
+        }
     }
 }
 
@@ -97,23 +119,4 @@ pub(crate) fn limit_body(policy: &str) -> Value {
     body["errorType"] = "RATE_LIMIT".into();
     body["policyName"] = policy.into();
     body
-}
-
-/// The body that the vendor usually sends with a status, for faults on demand.
-pub(crate) fn usual_body(status: u16) -> Value {
-    match status {
-        401 => body(
-            "INVALID_AUTHENTICATION",
-            "Authentication credentials not found or not valid.",
-        ),
-        403 => body(
-            "MISSING_SCOPES",
-            "This app hasn't been granted all required scopes to make this call.",
-        ),
-        404 => body("OBJECT_NOT_FOUND", "resource not found"),
-        409 => body("CONFLICT", "The request conflicts with what is stored"),
-        429 => limit_body("TEN_SECONDLY_ROLLING"),
-        400 | 422 => body("VALIDATION_ERROR", "The request is not valid"),
-        _ => body("INTERNAL_ERROR", "internal error"),
-    }
 }

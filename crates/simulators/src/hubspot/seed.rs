@@ -1,17 +1,13 @@
 //! The demo account: the same people, lists and workflows every time.
 
-use chrono::{DateTime, Duration, Utc};
-use mfh_types::{Clock, JsonObject, TimestampMs};
+use mfh_types::JsonObject;
 use serde_json::{Value, json};
 
 use super::contact;
 use super::error::ApiError;
 use super::property::{Kind, Origin, Property};
-use super::state::{List, Owner, Processing, Record, State, Subscription, Transaction, Workflow};
-use crate::journal::Row;
-
-/// How many contacts the demo account has.
-pub(crate) const CONTACTS: usize = 200;
+use super::state::{List, Owner, Processing, Record, Subscription, Transaction, Workflow};
+use crate::demo::{self, Person, seeded_at};
 
 /// A seeded contact with several addresses and phones, lists and custom values.
 pub const DEMO_CONTACT_ID: &str = "1001";
@@ -19,10 +15,6 @@ pub const DEMO_CONTACT_ID: &str = "1001";
 /// The subscription that stands for marketing mail.
 pub(crate) const MARKETING: u64 = 7_001;
 
-const FIRST_NAMES: [&str; 20] = [
-    "Amara", "Bastian", "Celia", "Dmitri", "Elena", "Farouk", "Greta", "Hiro", "Imani", "Jonas", "Keiko", "Liam",
-    "Marisol", "Nadia", "Oskar", "Priya", "Quentin", "Rosa", "Soren", "Talia",
-];
 const LAST_NAMES: [&str; 13] = [
     "Abernathy",
     "Bergström",
@@ -37,25 +29,6 @@ const LAST_NAMES: [&str; 13] = [
     "Rasmussen",
     "Vasquez",
     "Whitfield",
-];
-const COMPANIES: [&str; 8] = [
-    "Northwind Bakery",
-    "Cedar Lane Dental",
-    "Blue Heron Yoga",
-    "Granite Peak Roofing",
-    "Lakeside Tutoring",
-    "Harbor Light Legal",
-    "Redwood Realty",
-    "Willow Creek Spa",
-];
-const JOB_TITLES: [&str; 5] = ["Owner", "Office Manager", "Marketing Lead", "Coach", "Assistant"];
-const CITIES: [(&str, &str, &str); 6] = [
-    ("Chandler", "AZ", "85224"),
-    ("Portland", "OR", "97205"),
-    ("Austin", "TX", "78701"),
-    ("Madison", "WI", "53703"),
-    ("Savannah", "GA", "31401"),
-    ("Boulder", "CO", "80302"),
 ];
 const TIME_ZONES: [(&str, &str); 5] = [
     ("America/Phoenix", "america_slash_phoenix"),
@@ -82,71 +55,17 @@ const STAGES: [(&str, &str); 3] = [
     ("Customer", "customer"),
 ];
 
-const LISTS: [&str; 30] = [
-    "Prospect",
-    "Lead",
-    "Customer",
-    "Repeat Customer",
-    "VIP",
-    "Former Customer",
-    "Partner",
-    "Churn Risk",
-    "Webinar",
-    "Referral",
-    "Facebook Ad",
-    "Trade Show",
-    "Newsletter",
-    "Podcast",
-    "Cold Outreach",
-    "Coaching",
-    "Online Course",
-    "Consulting",
-    "Workshops",
-    "Membership",
-    "E-books",
-    "Live Events",
-    "Templates",
-    "Opened Last Email",
-    "Clicked Offer",
-    "Booked Call",
-    "No Show",
-    "Abandoned Cart",
-    "Left Review",
-    "Requested Quote",
-];
-
-/// The time of the `index`th seeded record.
-fn seeded_at(index: usize) -> TimestampMs {
-    let start = DateTime::<Utc>::from_timestamp(1_736_150_400, 0).unwrap_or_default();
-    TimestampMs(start + Duration::hours(i64::try_from(index).unwrap_or_default()))
-}
-
-/// The first id of a kind of record.
-pub(crate) fn first_id(kind: &str) -> u64 {
-    match kind {
-        "contact" => 1001,
-        "list" => 101,
-        "note" => 5001,
-        _ => 1,
-    }
-}
-
 /// The four owners; the last is archived.
 pub(crate) fn owners() -> Vec<Owner> {
-    let owner = |id, first_name, last_name, email, archived| Owner {
+    let owner = |(id, (first_name, last_name, email))| Owner {
         id,
         first_name,
         last_name,
         email,
-        archived,
+        archived: id == 64,
         created_at: seeded_at(0),
     };
-    vec![
-        owner(61, "Dana", "Whitlock", "dana@example.com", false),
-        owner(62, "Miguel", "Ortega", "miguel@example.com", false),
-        owner(63, "Yuki", "Tanabe", "yuki@example.com", false),
-        owner(64, "Ruth", "Osei", "ruth@example.com", true),
-    ]
+    (61..).zip(demo::USERS).map(owner).collect()
 }
 
 /// Three workflows for contacts, one of them switched off, and one for deals.
@@ -314,48 +233,10 @@ fn custom_properties() -> Vec<Property> {
     ]
 }
 
-/// A freshly filled account, and the rows to store for it.
-pub(crate) fn planted(clock: &dyn Clock) -> anyhow::Result<(State, Vec<Row>)> {
-    let mut garden = Garden {
-        state: State::bare(),
-        rows: Vec::new(),
-    };
-    garden.step(clock, |tx| {
-        plant_lists(tx);
-        Ok(())
-    })?;
-    for index in 0..CONTACTS {
-        garden.step(clock, |tx| plant_contact(tx, index))?;
-    }
-    Ok((garden.state, garden.rows))
-}
-
-struct Garden {
-    state: State,
-    rows: Vec<Row>,
-}
-
-impl Garden {
-    /// Applies one transaction, so that the next one sees it.
-    fn step(
-        &mut self,
-        clock: &dyn Clock,
-        plant: impl FnOnce(&mut Transaction<'_>) -> Result<(), ApiError>,
-    ) -> anyhow::Result<()> {
-        let mut tx = Transaction::new(&self.state, clock);
-        plant(&mut tx).map_err(|error| anyhow::anyhow!("seeding the demo account: {error:?}"))?;
-        for change in tx.changes {
-            self.rows.push(change.row()?);
-            self.state.apply(change);
-        }
-        Ok(())
-    }
-}
-
 /// Lists that users fill, every fifth of them begun by a filter, and one that a filter fills. The first ten are older
 /// than the present numbers of lists.
-fn plant_lists(tx: &mut Transaction<'_>) {
-    let all = LISTS.into_iter().enumerate();
+pub(crate) fn plant(tx: &mut Transaction<'_>) {
+    let all = demo::tags().enumerate();
     let all = all.map(|(index, name)| {
         let processing = if index % 5 == 4 {
             Processing::Snapshot
@@ -380,9 +261,10 @@ fn plant_lists(tx: &mut Transaction<'_>) {
     }
 }
 
-fn plant_contact(tx: &mut Transaction<'_>, index: usize) -> Result<(), ApiError> {
+pub(crate) fn plant_contact(tx: &mut Transaction<'_>, index: usize) -> Result<(), ApiError> {
     tx.now = seeded_at(index + 10);
-    let mut contact = contact::create(tx, &body(index))?;
+    let person = Person { index };
+    let mut contact = contact::create(tx, &body(person))?;
     let other = |kind: &str| format!("{kind}{}@example.com", index + 1);
     let mut others = Vec::new();
     if index.is_multiple_of(5) {
@@ -395,55 +277,49 @@ fn plant_contact(tx: &mut Transaction<'_>, index: usize) -> Result<(), ApiError>
         let others = others.join(";");
         contact.properties.insert("hs_additional_emails".to_owned(), others);
     }
-    for list in lists_of(tx, index) {
+    for list in lists_of(tx, person) {
         contact.lists.insert(list, tx.now);
     }
     tx.put(Record::Contact(contact));
-    plant_consent(tx, index);
+    plant_consent(tx, person);
     Ok(())
 }
 
-fn email_of(index: usize) -> String {
-    let first = FIRST_NAMES[index % FIRST_NAMES.len()].to_lowercase();
-    format!("{first}.{}@example.com", index + 1)
-}
-
-fn body(index: usize) -> JsonObject {
-    let (city, state, zip) = CITIES[index % CITIES.len()];
-    // 555-01xx numbers are kept free for fiction.
-    let phone = |line: usize| format!("(602) 555-01{:02}", line % 100);
+fn body(person: Person) -> JsonObject {
     let mut body = json!({
-        "firstname": FIRST_NAMES[index % FIRST_NAMES.len()],
-        "lastname": LAST_NAMES[(index * 7) % LAST_NAMES.len()],
-        "email": email_of(index),
-        "phone": phone(index),
-        "hubspot_owner_id": (61 + index % 3).to_string(),
-        "hs_timezone": TIME_ZONES[index % TIME_ZONES.len()].1,
-        "lifecyclestage": STAGES[index % STAGES.len()].1,
+        "firstname": person.given_name(),
+        "lastname": person.family_name(&LAST_NAMES),
+        "email": person.email(),
+        "phone": person.phone(0),
+        "hubspot_owner_id": (60 + person.owner()).to_string(),
+        "hs_timezone": person.pick(&TIME_ZONES).1,
+        "lifecyclestage": person.pick(&STAGES).1,
     });
-    if index % 3 != 1 {
-        body["company"] = COMPANIES[index % COMPANIES.len()].into();
-        body["jobtitle"] = JOB_TITLES[index % JOB_TITLES.len()].into();
+    if person.is_employed() {
+        body["company"] = person.pick(&demo::COMPANIES).into();
+        body["jobtitle"] = person.pick(&demo::JOB_TITLES).into();
     }
-    if index.is_multiple_of(4) {
-        body["mobilephone"] = phone(index + 37).into();
+    if person.index.is_multiple_of(4) {
+        body["mobilephone"] = person.phone(37).into();
     }
-    if index.is_multiple_of(2) {
-        body["address"] = format!("{} Juniper Street", 100 + index).into();
-        body["city"] = city.into();
-        body["state"] = state.into();
-        body["zip"] = zip.into();
+    if person.is_well_known() {
+        let city = person.city();
+        body["address"] = person.street("Juniper").into();
+        body["city"] = city.name.into();
+        body["state"] = city.state().into();
+        body["zip"] = city.zip.into();
         body["country"] = "United States".into();
-        body["website"] = format!("https://www.example.com/{}", index + 1).into();
-        body["date_of_birth"] = format!("{:02}/{:02}/19{}", index % 12 + 1, index % 28 + 1, 60 + index % 39).into();
+        body["website"] = person.website().into();
+        let (year, month, day) = person.birthday();
+        body["date_of_birth"] = format!("{month:02}/{day:02}/{year}").into();
     }
-    if index.is_multiple_of(3) {
-        body["lead_score"] = (index % 100).to_string().into();
-        body["tag_count"] = (index % 6).to_string().into();
-        body["favorite_color"] = COLORS[index % COLORS.len()].1.into();
-        body["renewal_date"] = format!("2026-{:02}-15", index % 12 + 1).into();
-        body["lifetime_value"] = format!("{}.50", index * 10).into();
-        body["wants_newsletter"] = index.is_multiple_of(2).to_string().into();
+    if person.has_custom_values() {
+        body["lead_score"] = person.lead_score().to_string().into();
+        body["tag_count"] = person.tag_count().to_string().into();
+        body["favorite_color"] = person.pick(&COLORS).1.into();
+        body["renewal_date"] = person.renewal_date().into();
+        body["lifetime_value"] = person.lifetime_value().into();
+        body["wants_newsletter"] = person.index.is_multiple_of(2).to_string().into();
         body["interests"] = "courses;coaching".into();
     }
     match body {
@@ -453,23 +329,19 @@ fn body(index: usize) -> JsonObject {
 }
 
 /// Up to five lists, and the one that is filled by a filter for every third.
-fn lists_of(tx: &Transaction<'_>, index: usize) -> Vec<u64> {
-    let lists = &tx.state.lists;
-    let is_active = |list: &&List| list.processing == Processing::Dynamic;
-    let open: Vec<u64> = lists
-        .values()
-        .filter(|list| !is_active(list))
-        .map(|list| list.id)
-        .collect();
-    let chosen = (0..index % 6).filter_map(|step| open.get((index * 5 + step * 11) % open.len().max(1)).copied());
-    let active = lists.values().filter(is_active).map(|list| list.id);
-    chosen.chain(active.filter(|_| index.is_multiple_of(3))).collect()
+fn lists_of(tx: &Transaction<'_>, person: Person) -> Vec<u64> {
+    let lists = tx.state.lists.values();
+    let (active, open): (Vec<&List>, Vec<&List>) = lists.partition(|list| list.processing == Processing::Dynamic);
+    let open = open.into_iter().map(|list| list.id).collect();
+    let active = active.into_iter().filter(|_| person.index.is_multiple_of(3));
+    let chosen = person.tags(open, person.tag_count());
+    chosen.chain(active.map(|list| list.id)).collect()
 }
 
 /// Most addresses are subscribed to marketing mail; some left it, some want no mail at all, some were never asked.
-fn plant_consent(tx: &mut Transaction<'_>, index: usize) {
-    let mut consent = tx.state.consent(&email_of(index));
-    match index % 10 {
+fn plant_consent(tx: &mut Transaction<'_>, person: Person) {
+    let mut consent = tx.state.consent(&person.email());
+    match person.index % 10 {
         0..=5 => drop(consent.subscriptions.insert(MARKETING, true)),
         6 => drop(consent.subscriptions.insert(MARKETING, false)),
         7 | 8 => consent.unsubscribed_from_all = true,

@@ -1,16 +1,14 @@
-//! The records of a HubSpot account, and the changes that are stored before they are applied.
+//! The records of a HubSpot account.
 
 use std::collections::BTreeMap;
 
-use chrono::SubsecRound as _;
-use mfh_types::{Clock, TimestampMs};
+use mfh_types::TimestampMs;
 use serde::{Deserialize, Serialize};
 
 use super::error::ApiError;
 use super::property::Property;
 use super::seed;
-use crate::access_log::Draft;
-use crate::journal::Row;
+use crate::records::{self, Records, Step};
 
 /// A contact with everything that belongs to it alone.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -94,43 +92,6 @@ pub(crate) struct Note {
     pub(crate) created_at: TimestampMs,
 }
 
-/// A secret that the token endpoint handed out.
-#[derive(Clone, Serialize, Deserialize)]
-pub(crate) struct Token {
-    pub(crate) value: String,
-    pub(crate) kind: TokenKind,
-    /// Absent for refresh tokens, which stay good until the app is removed.
-    pub(crate) expires: Option<TimestampMs>,
-}
-
-impl std::fmt::Debug for Token {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Token")
-            .field("kind", &self.kind)
-            .field("expires", &self.expires)
-            .finish_non_exhaustive()
-    }
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub(crate) enum TokenKind {
-    Access,
-    Refresh,
-    Code {
-        redirect_uri: String,
-        /// SHA-256 of the verifier, as the authorize page was given it.
-        challenge: Option<String>,
-    },
-}
-
-/// The last id given out for a kind of record, so that ids of deleted records do not come back.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub(crate) struct LastId {
-    kind: String,
-    id: u64,
-}
-
 /// A workflow; workflows, owners, subscriptions and properties come from the seed and do not change.
 #[derive(Debug, Clone)]
 pub(crate) struct Workflow {
@@ -173,127 +134,68 @@ pub(crate) enum Record {
     List(List),
     Consent(Consent),
     Note(Note),
-    Token(Token),
-    LastId(LastId),
 }
 
-impl Record {
-    fn key(&self) -> Key {
-        match self {
-            Self::Contact(contact) => Key::Contact(contact.id),
-            Self::List(list) => Key::List(list.id),
-            Self::Consent(consent) => Key::Consent(consent.email.clone()),
-            Self::Note(note) => Key::Note(note.id),
-            Self::Token(token) => Key::Token(token.value.clone()),
-            Self::LastId(last) => Key::LastId(last.kind.clone()),
-        }
-    }
-}
-
-/// What a record is found by.
-#[derive(Debug, Clone)]
-pub(crate) enum Key {
-    Contact(u64),
-    List(u64),
-    Consent(String),
-    Note(u64),
-    Token(String),
-    LastId(String),
-}
-
-impl Key {
-    fn row(&self, json: Option<String>) -> Row {
-        let (kind, id) = match self {
-            Self::Contact(id) => ("contact", id.to_string()),
-            Self::List(id) => ("list", id.to_string()),
-            Self::Note(id) => ("note", id.to_string()),
-            Self::Consent(id) => ("consent", id.clone()),
-            Self::Token(id) => ("token", id.clone()),
-            Self::LastId(id) => ("last_id", id.clone()),
-        };
-        Row { kind, id, json }
-    }
-}
-
-/// One step of a change.
-#[derive(Debug)]
-pub(crate) enum Change {
-    Put(Record),
-    Delete(Key),
-}
-
-impl Change {
-    /// The row to store for it.
-    pub(crate) fn row(&self) -> anyhow::Result<Row> {
-        Ok(match self {
-            Self::Put(record) => record.key().row(Some(serde_json::to_string(record)?)),
-            Self::Delete(key) => key.row(None),
-        })
-    }
-}
+/// A change to such an account in the making.
+pub(crate) type Transaction<'a> = records::Transaction<'a, State>;
 
 /// The whole account in memory.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct State {
     pub(crate) contacts: BTreeMap<u64, Contact>,
     pub(crate) lists: BTreeMap<u64, List>,
     /// By lower-case address.
     pub(crate) consents: BTreeMap<String, Consent>,
     pub(crate) notes: BTreeMap<u64, Note>,
-    pub(crate) tokens: BTreeMap<String, Token>,
-    last_ids: BTreeMap<String, u64>,
     pub(crate) properties: Vec<Property>,
     pub(crate) workflows: Vec<Workflow>,
     pub(crate) owners: Vec<Owner>,
     pub(crate) subscriptions: Vec<Subscription>,
 }
 
-impl State {
-    /// An account with what cannot change, but without anything that is stored.
-    pub(crate) fn bare() -> Self {
+impl Records for State {
+    type Record = Record;
+
+    /// Properties, workflows, owners and subscriptions are there from the beginning.
+    fn bare() -> Self {
         Self {
-            contacts: BTreeMap::new(),
-            lists: BTreeMap::new(),
-            consents: BTreeMap::new(),
-            notes: BTreeMap::new(),
-            tokens: BTreeMap::new(),
-            last_ids: BTreeMap::new(),
             properties: seed::properties(),
             workflows: seed::workflows(),
             owners: seed::owners(),
             subscriptions: seed::subscriptions(),
+            ..Self::default()
         }
     }
 
-    pub(crate) fn apply(&mut self, change: Change) {
-        match change {
-            Change::Put(record) => self.put(record),
-            Change::Delete(key) => self.delete(&key),
-        }
-    }
-
-    fn put(&mut self, record: Record) {
+    fn key(record: &Record) -> (&'static str, String) {
         match record {
-            Record::Contact(it) => drop(self.contacts.insert(it.id, it)),
-            Record::List(it) => drop(self.lists.insert(it.id, it)),
-            Record::Consent(it) => drop(self.consents.insert(it.email.clone(), it)),
-            Record::Note(it) => drop(self.notes.insert(it.id, it)),
-            Record::Token(it) => drop(self.tokens.insert(it.value.clone(), it)),
-            Record::LastId(it) => drop(self.last_ids.insert(it.kind, it.id)),
+            Record::Contact(it) => ("contact", it.id.to_string()),
+            Record::List(it) => ("list", it.id.to_string()),
+            Record::Consent(it) => ("consent", it.email.clone()),
+            Record::Note(it) => ("note", it.id.to_string()),
         }
     }
 
-    fn delete(&mut self, key: &Key) {
-        match key {
-            Key::Contact(id) => drop(self.contacts.remove(id)),
-            Key::List(id) => drop(self.lists.remove(id)),
-            Key::Consent(id) => drop(self.consents.remove(id)),
-            Key::Note(id) => drop(self.notes.remove(id)),
-            Key::Token(id) => drop(self.tokens.remove(id)),
-            Key::LastId(id) => drop(self.last_ids.remove(id)),
+    fn apply(&mut self, step: Step, record: Record) {
+        match record {
+            Record::Contact(it) => step.on(&mut self.contacts, it.id, it),
+            Record::List(it) => step.on(&mut self.lists, it.id, it),
+            Record::Consent(it) => step.on(&mut self.consents, it.email.clone(), it),
+            Record::Note(it) => step.on(&mut self.notes, it.id, it),
         }
     }
 
+    fn first_id(kind: &str) -> u64 {
+        match kind {
+            "contact" => 1001,
+            "list" => 101,
+            "note" => 5001,
+            _ => 1,
+        }
+    }
+}
+
+impl State {
     /// The contact of an id as it stands in a path or body.
     pub(crate) fn contact(&self, id: &str) -> Result<&Contact, ApiError> {
         find(&self.contacts, "contact", id)
@@ -325,51 +227,4 @@ impl State {
 fn find<'a, T>(records: &'a BTreeMap<u64, T>, what: &str, id: &str) -> Result<&'a T, ApiError> {
     let record = id.parse().ok().and_then(|id: u64| records.get(&id));
     record.ok_or_else(|| ApiError::missing(what, id))
-}
-
-/// A change in the making: it reads the state as it is and collects what shall be stored together.
-#[derive(Debug)]
-pub(crate) struct Transaction<'a> {
-    pub(crate) state: &'a State,
-    pub(crate) now: TimestampMs,
-    pub(crate) changes: Vec<Change>,
-    pub(crate) drafts: Vec<Draft>,
-    ids: BTreeMap<&'static str, u64>,
-}
-
-impl<'a> Transaction<'a> {
-    pub(crate) fn new(state: &'a State, clock: &dyn Clock) -> Self {
-        Self {
-            state,
-            // The vendor keeps milliseconds; more would be lost on disk and make a restart visible.
-            now: TimestampMs(clock.now().trunc_subsecs(3)),
-            changes: Vec::new(),
-            drafts: Vec::new(),
-            ids: BTreeMap::new(),
-        }
-    }
-
-    /// A fresh id for a kind of record.
-    pub(crate) fn next_id(&mut self, kind: &'static str) -> u64 {
-        let last = self.ids.get(kind).or_else(|| self.state.last_ids.get(kind)).copied();
-        let id = last.map_or_else(|| seed::first_id(kind), |last| last + 1);
-        self.ids.insert(kind, id);
-        self.put(Record::LastId(LastId {
-            kind: kind.to_owned(),
-            id,
-        }));
-        id
-    }
-
-    pub(crate) fn put(&mut self, record: Record) {
-        self.changes.push(Change::Put(record));
-    }
-
-    pub(crate) fn delete(&mut self, key: Key) {
-        self.changes.push(Change::Delete(key));
-    }
-
-    pub(crate) fn log(&mut self, draft: Draft) {
-        self.drafts.push(draft);
-    }
 }

@@ -5,6 +5,8 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use serde_json::{Value, json};
 
+use crate::account::Failure;
+
 /// An error of the API itself: `{code, message, status, details}`.
 #[derive(Debug)]
 pub(crate) struct ApiError {
@@ -49,21 +51,35 @@ impl ApiError {
     pub(crate) fn conflict(message: impl Into<String>) -> Self {
         Self::new(StatusCode::CONFLICT, message)
     }
+}
 
-    /// 404 for a path that does not exist.
-    pub(crate) fn no_such_path() -> Self {
+impl Failure for ApiError {
+    fn no_such_path() -> Self {
         Self::new(StatusCode::NOT_FOUND, "The requested resource was not found")
     }
 
-    /// 405 for a path that exists with other methods.
-    pub(crate) fn no_such_method() -> Self {
+    fn no_such_method() -> Self {
         Self::new(StatusCode::METHOD_NOT_ALLOWED, "Method not allowed")
     }
 
-    /// 500: the simulator could not store the change.
-    pub(crate) fn internal(error: &anyhow::Error) -> Self {
-        tracing::error!(%error, "the simulator could not store a change");
+    fn unreadable(error: &serde_json::Error) -> Self {
+        Self::invalid(format!("The request body is not valid: {error}"))
+    }
+
+    fn internal() -> Self {
         Self::new(StatusCode::INTERNAL_SERVER_ERROR, "Internal server error")
+    }
+
+    fn usual_body(status: u16) -> Value {
+        match status {
+            401 => gateway_body("Invalid Access Token", "keymanagement.service.invalid_access_token"),
+            429 => quota_body(),
+            502..=504 => gateway_body(
+                "The Service is temporarily unavailable",
+                "messaging.adaptors.http.flow.ServiceUnavailable",
+            ),
+            other => api_body(other, "The request could not be handled", Vec::new()),
+        }
     }
 }
 
@@ -95,17 +111,4 @@ pub(crate) fn gateway_body(fault: &str, code: &str) -> Value {
 /// The body for a used-up quota; here `code` is text.
 pub(crate) fn quota_body() -> Value {
     json!({ "code": "429", "message": "Quota Exceeded", "status": "Request Throttled" })
-}
-
-/// The body that the vendor usually sends with a status, for faults on demand.
-pub(crate) fn usual_body(status: u16) -> Value {
-    match status {
-        401 => gateway_body("Invalid Access Token", "keymanagement.service.invalid_access_token"),
-        429 => quota_body(),
-        502..=504 => gateway_body(
-            "The Service is temporarily unavailable",
-            "messaging.adaptors.http.flow.ServiceUnavailable",
-        ),
-        other => api_body(other, "The request could not be handled", Vec::new()),
-    }
 }

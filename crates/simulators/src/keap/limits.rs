@@ -1,8 +1,5 @@
 //! Quotas: the headers on every answer, and a real limit when one is set.
 
-use std::collections::BTreeMap;
-use std::sync::{Mutex, PoisonError};
-
 use axum::Json;
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
@@ -13,6 +10,8 @@ use serde::{Deserialize, Serialize};
 
 use super::error::quota_body;
 use super::{Keap, auth};
+use crate::limits::{DAY, Window};
+use crate::params::bearer;
 
 /// Limits to enforce; absent means that nothing is refused.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -23,20 +22,9 @@ pub struct Limits {
     pub per_minute: Option<u64>,
 }
 
-/// Counts requests in windows of the clock.
-#[derive(Debug, Default)]
-pub(crate) struct Meter(Mutex<Counts>);
-
-#[derive(Debug, Default)]
-struct Counts {
-    limits: Limits,
-    /// Requests by window length in seconds: the window's number and how many were let in.
-    windows: BTreeMap<i64, (i64, u64)>,
-}
-
-const SECOND: i64 = 1;
-const MINUTE: i64 = 60;
-const DAY: i64 = 86_400;
+const SECOND: Window = Window::OfClock(1);
+const MINUTE: Window = Window::OfClock(60);
+const WHOLE_DAY: Window = Window::OfClock(DAY);
 
 /// Requests used in the present minute and day.
 struct Used {
@@ -44,59 +32,26 @@ struct Used {
     day: u64,
 }
 
-impl Counts {
-    fn used(&self, length: i64, now: DateTime<Utc>) -> u64 {
-        match self.windows.get(&length) {
-            Some((window, count)) if *window == now.timestamp().div_euclid(length) => *count,
-            _ => 0,
-        }
-    }
-}
-
-impl Meter {
-    pub(crate) fn set(&self, limits: Limits) {
-        self.lock().limits = limits;
-    }
-
-    fn lock(&self) -> std::sync::MutexGuard<'_, Counts> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Counts a request if it is let in.
-    fn admit(&self, now: DateTime<Utc>) -> (bool, Used) {
-        let mut counts = self.lock();
-        let within = |limit: Option<u64>, length| limit.is_none_or(|max| counts.used(length, now) < max);
-        let admitted = within(counts.limits.per_second, SECOND) && within(counts.limits.per_minute, MINUTE);
-        if admitted {
-            for length in [SECOND, MINUTE, DAY] {
-                let used = counts.used(length, now) + 1;
-                let window = now.timestamp().div_euclid(length);
-                counts.windows.insert(length, (window, used));
-            }
-        }
-        let used = Used {
-            minute: counts.used(MINUTE, now),
-            day: counts.used(DAY, now),
-        };
-        (admitted, used)
-    }
-
-    fn limits(&self) -> Limits {
-        self.lock().limits
-    }
-}
-
 /// The middleware that counts, refuses what is over the limit, and adds the headers.
 pub(crate) async fn meter(State(keap): State<Keap>, request: Request, next: Next) -> Response {
-    let personal = auth::bearer(request.headers()).is_some_and(|token| token.starts_with(auth::PERSONAL_PREFIX));
+    let personal = bearer(request.headers()).is_some_and(|token| token.starts_with(auth::PERSONAL_PREFIX));
     let now = keap.clock().now();
-    let (admitted, used) = keap.meter().admit(now);
+    let (admitted, throttle, used) = {
+        let mut meter = keap.meter();
+        let Limits { per_second, per_minute } = meter.limits;
+        let windows = [(SECOND, per_second), (MINUTE, per_minute), (WHOLE_DAY, None)];
+        let admitted = meter.admit(&windows, now).is_ok();
+        let used = Used {
+            minute: meter.used(MINUTE, now),
+            day: meter.used(WHOLE_DAY, now),
+        };
+        (admitted, per_minute, used)
+    };
     let mut response = if admitted {
         next.run(request).await
     } else {
         (StatusCode::TOO_MANY_REQUESTS, Json(quota_body())).into_response()
     };
-    let throttle = keap.meter().limits().per_minute;
     add_headers(response.headers_mut(), personal, throttle, &used, now);
     response
 }

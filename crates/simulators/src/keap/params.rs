@@ -1,46 +1,11 @@
-//! Query parameters and pages.
+//! Pages.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::{Deserialize, Serialize};
 
 use super::error::ApiError;
-
-/// The query of a request, decoded.
-#[derive(Debug)]
-pub(crate) struct Params(Vec<(String, String)>);
-
-impl Params {
-    /// Reads a raw query string.
-    pub(crate) fn parse(query: Option<&str>) -> Self {
-        Self(
-            url::form_urlencoded::parse(query.unwrap_or_default().as_bytes())
-                .into_owned()
-                .collect(),
-        )
-    }
-
-    /// The first value of a parameter; an empty one counts as absent.
-    pub(crate) fn get(&self, name: &str) -> Option<&str> {
-        self.0
-            .iter()
-            .find(|(key, value)| key == name && !value.is_empty())
-            .map(|(_, value)| value.as_str())
-    }
-
-    /// A list given as `a,b`, as repeated parameters, or both; absent when there is no such parameter.
-    pub(crate) fn list(&self, name: &str) -> Option<Vec<&str>> {
-        let mut given = self.0.iter().filter(|(key, _)| key == name).peekable();
-        given.peek()?;
-        Some(
-            given
-                .flat_map(|(_, value)| value.split(','))
-                .map(str::trim)
-                .filter(|item| !item.is_empty())
-                .collect(),
-        )
-    }
-}
+pub(crate) use crate::params::Params;
 
 /// Where a list is sorted and cut.
 #[derive(Debug)]

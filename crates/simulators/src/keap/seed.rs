@@ -1,24 +1,17 @@
 //! The demo account: the same people, tags and automations every time.
 
-use chrono::{DateTime, Duration, Utc};
-use mfh_types::{Clock, JsonObject, TimestampMs};
+use mfh_types::JsonObject;
 use serde_json::{Value, json};
 
 use super::contact;
 use super::error::ApiError;
 use super::state::{
-    Automation, CustomField, EmailStatus, FieldOption, FieldType, Goal, OptStatus, Record, Sequence, State, Tag,
-    TagCategory, Transaction, User,
+    Automation, CustomField, EmailStatus, FieldOption, FieldType, Goal, OptStatus, Record, Sequence, Tag, TagCategory,
+    Transaction, User,
 };
-use crate::journal::Row;
+use crate::demo::{self, Person, seeded_at};
 
-/// How many contacts the demo account has.
-pub(crate) const CONTACTS: usize = 200;
-
-const GIVEN_NAMES: [&str; 20] = [
-    "Amara", "Bastian", "Celia", "Dmitri", "Elena", "Farouk", "Greta", "Hiro", "Imani", "Jonas", "Keiko", "Liam",
-    "Marisol", "Nadia", "Oskar", "Priya", "Quentin", "Rosa", "Soren", "Talia",
-];
+/// The family names of the demo people.
 const FAMILY_NAMES: [&str; 23] = [
     "Abernathy",
     "Bergström",
@@ -66,113 +59,19 @@ const JOB_TITLES: [&str; 6] = [
     "Coach",
     "Assistant",
 ];
-const CITIES: [(&str, &str, &str, &str); 6] = [
-    ("Chandler", "Arizona", "US-AZ", "85224"),
-    ("Portland", "Oregon", "US-OR", "97205"),
-    ("Austin", "Texas", "US-TX", "78701"),
-    ("Madison", "Wisconsin", "US-WI", "53703"),
-    ("Savannah", "Georgia", "US-GA", "31401"),
-    ("Boulder", "Colorado", "US-CO", "80302"),
-];
-const TIME_ZONES: [&str; 4] = [
-    "America/Phoenix",
-    "America/Los_Angeles",
-    "America/Chicago",
-    "America/New_York",
-];
-const COLORS: [&str; 4] = ["Red", "Green", "Blue", "Yellow"];
 
-const CATEGORIES: [(&str, &[&str]); 4] = [
-    (
-        "Lifecycle",
-        &[
-            "Prospect",
-            "Lead",
-            "Customer",
-            "Repeat Customer",
-            "VIP",
-            "Former Customer",
-            "Partner",
-            "Churn Risk",
-        ],
-    ),
-    (
-        "Source",
-        &[
-            "Webinar",
-            "Referral",
-            "Facebook Ad",
-            "Trade Show",
-            "Newsletter",
-            "Podcast",
-            "Cold Outreach",
-        ],
-    ),
-    (
-        "Interest",
-        &[
-            "Coaching",
-            "Online Course",
-            "Consulting",
-            "Workshops",
-            "Membership",
-            "E-books",
-            "Live Events",
-            "Templates",
-        ],
-    ),
-    (
-        "Actions",
-        &[
-            "Opened Last Email",
-            "Clicked Offer",
-            "Booked Call",
-            "No Show",
-            "Abandoned Cart",
-            "Left Review",
-            "Requested Quote",
-        ],
-    ),
-];
-
-/// The time of the `index`th seeded record.
-fn seeded_at(index: usize) -> TimestampMs {
-    let start = DateTime::<Utc>::from_timestamp(1_736_150_400, 0).unwrap_or_default();
-    TimestampMs(start + Duration::hours(i64::try_from(index).unwrap_or_default()))
-}
-
-/// The first id of a kind of record.
-pub(crate) fn first_id(kind: &str) -> u64 {
-    match kind {
-        "contact" => 1001,
-        "tag" => 101,
-        "tag_category" => 11,
-        "note" => 5001,
-        "company" => 301,
-        _ => 1,
-    }
-}
-
-/// The four users; the first is the one that connects.
+/// The four users; the first is the one that connects, the last is not active.
 pub(crate) fn users() -> Vec<User> {
-    [
-        ("Dana", "Whitlock", "dana@example.com", true, true),
-        ("Miguel", "Ortega", "miguel@example.com", false, true),
-        ("Yuki", "Tanabe", "yuki@example.com", false, true),
-        ("Ruth", "Osei", "ruth@example.com", false, false),
-    ]
-    .into_iter()
-    .zip(1..)
-    .map(|((given_name, family_name, email, admin, active), id)| User {
+    let user = |(id, (given_name, family_name, email))| User {
         id,
         given_name,
         family_name,
         email,
-        admin,
-        active,
+        admin: id == 1,
+        active: id != 4,
         create_time: seeded_at(0),
-    })
-    .collect()
+    };
+    (1..).zip(demo::USERS).map(user).collect()
 }
 
 /// The three automations; the first has a single sequence, the last is a draft.
@@ -215,47 +114,14 @@ pub(crate) fn goals() -> Vec<Goal> {
     ]
 }
 
-/// A freshly filled account, and the rows to store for it.
-pub(crate) fn planted(clock: &dyn Clock) -> anyhow::Result<(State, Vec<Row>)> {
-    let mut garden = Garden {
-        state: State::bare(),
-        rows: Vec::new(),
-    };
-    garden.step(clock, |tx| {
-        plant_tags(tx);
-        plant_custom_fields(tx);
-        Ok(())
-    })?;
-    for index in 0..CONTACTS {
-        garden.step(clock, |tx| plant_contact(tx, index))?;
-    }
-    Ok((garden.state, garden.rows))
-}
-
-struct Garden {
-    state: State,
-    rows: Vec<Row>,
-}
-
-impl Garden {
-    /// Applies one transaction, so that the next one sees it.
-    fn step(
-        &mut self,
-        clock: &dyn Clock,
-        plant: impl FnOnce(&mut Transaction<'_>) -> Result<(), ApiError>,
-    ) -> anyhow::Result<()> {
-        let mut tx = Transaction::new(&self.state, clock);
-        plant(&mut tx).map_err(|error| anyhow::anyhow!("seeding the demo account: {error:?}"))?;
-        for change in tx.changes {
-            self.rows.push(change.row()?);
-            self.state.apply(change);
-        }
-        Ok(())
-    }
+/// Tags and custom fields.
+pub(crate) fn plant(tx: &mut Transaction<'_>) {
+    plant_tags(tx);
+    plant_custom_fields(tx);
 }
 
 fn plant_tags(tx: &mut Transaction<'_>) {
-    for (index, (name, tags)) in CATEGORIES.iter().enumerate() {
+    for (index, (name, tags)) in demo::TAGS.iter().enumerate() {
         let category_id = tx.next_id("tag_category");
         tx.put(Record::TagCategory(TagCategory {
             id: category_id,
@@ -307,7 +173,7 @@ fn plant_custom_fields(tx: &mut Transaction<'_>) {
         plant_field(tx, label, field_type, &[], None);
     }
     plant_field(tx, "Wants Newsletter", F::YesNo, &[], Some("false"));
-    plant_field(tx, "Favorite Color", F::Dropdown, &COLORS, Some("Blue"));
+    plant_field(tx, "Favorite Color", F::Dropdown, &demo::COLORS, Some("Blue"));
     plant_field(
         tx,
         "Contact Method",
@@ -349,72 +215,64 @@ fn plant_field(
     }));
 }
 
-fn plant_contact(tx: &mut Transaction<'_>, index: usize) -> Result<(), ApiError> {
+pub(crate) fn plant_contact(tx: &mut Transaction<'_>, index: usize) -> Result<(), ApiError> {
     tx.now = seeded_at(index + 10);
-    let mut body = contact_body(index);
-    if index.is_multiple_of(3) {
-        body.insert("custom_fields".into(), custom_values(tx, index));
+    let person = Person { index };
+    let mut body = contact_body(person);
+    if person.has_custom_values() {
+        body.insert("custom_fields".into(), custom_values(tx, person));
     }
     let mut contact = contact::create(tx, &body)?;
-    for tag in tags_of(tx, index) {
+    let tags = tx.state.tags.keys().copied().collect();
+    for tag in person.tags(tags, person.tag_count()) {
         contact.tags.insert(tag, tx.now);
     }
     tx.put(Record::Contact(contact));
-    plant_opt_status(tx, index);
+    plant_opt_status(tx, person);
     Ok(())
 }
 
-fn email_of(index: usize) -> String {
-    let given = GIVEN_NAMES[index % GIVEN_NAMES.len()].to_lowercase();
-    format!("{given}.{}@example.com", index + 1)
-}
-
-fn contact_body(index: usize) -> JsonObject {
-    let given = GIVEN_NAMES[index % GIVEN_NAMES.len()];
-    let family = FAMILY_NAMES[(index * 7) % FAMILY_NAMES.len()];
-    let (city, region, region_code, zip) = CITIES[index % CITIES.len()];
-    let mut emails = vec![json!({ "email": email_of(index), "field": "EMAIL1" })];
+fn contact_body(person: Person) -> JsonObject {
+    let index = person.index;
+    let mut emails = vec![json!({ "email": person.email(), "field": "EMAIL1" })];
     if index.is_multiple_of(5) {
-        let second = format!("{}.home{}@example.com", given.to_lowercase(), index + 1);
+        let given = person.given_name().to_lowercase();
+        let second = format!("{given}.home{}@example.com", index + 1);
         emails.push(json!({ "email": second, "field": "EMAIL2" }));
     }
     if index.is_multiple_of(25) {
         let third = format!("billing{}@example.com", index + 1);
         emails.push(json!({ "email": third, "field": "EMAIL3" }));
     }
-    // 555-01xx numbers are kept free for fiction.
-    let phone = |slot: &str, kind: &str, line: usize| json!({ "field": slot, "type": kind, "number": format!("(602) 555-01{:02}", line % 100) });
+    let mut phones = vec![json!({ "field": "PHONE1", "type": "Mobile", "number": person.phone(0) })];
+    if index.is_multiple_of(4) {
+        phones.push(json!({ "field": "PHONE2", "type": "Work", "number": person.phone(37) }));
+    }
     let mut body = json!({
-        "given_name": given,
-        "family_name": family,
+        "given_name": person.given_name(),
+        "family_name": person.family_name(&FAMILY_NAMES),
         "email_addresses": emails,
-        "phone_numbers": [phone("PHONE1", "Mobile", index)],
+        "phone_numbers": phones,
         "contact_type": if index.is_multiple_of(4) { "Customer" } else { "Prospect" },
-        "owner_id": (index % 3 + 1).to_string(),
-        "time_zone": TIME_ZONES[index % TIME_ZONES.len()],
+        "owner_id": person.owner().to_string(),
+        "time_zone": person.time_zone(),
         "preferred_locale": "en_US",
         "source_type": "MANUAL",
     });
-    if index % 3 != 1 {
-        body["company"] = json!({ "company_name": COMPANIES[index % COMPANIES.len()] });
-        body["job_title"] = json!(JOB_TITLES[index % JOB_TITLES.len()]);
+    if person.is_employed() {
+        body["company"] = json!({ "company_name": person.pick(&COMPANIES) });
+        body["job_title"] = json!(person.pick(&JOB_TITLES));
     }
-    if index.is_multiple_of(4) {
-        body["phone_numbers"] = json!([phone("PHONE1", "Mobile", index), phone("PHONE2", "Work", index + 37)]);
-    }
-    if index.is_multiple_of(2) {
+    if person.is_well_known() {
+        let city = person.city();
         body["addresses"] = json!([{
-            "field": "BILLING", "line1": format!("{} Juniper Street", 100 + index), "locality": city,
-            "region": region, "region_code": region_code, "zip_code": zip, "postal_code": zip,
+            "field": "BILLING", "line1": person.street("Juniper"), "locality": city.name,
+            "region": city.region, "region_code": city.region_code, "zip_code": city.zip, "postal_code": city.zip,
             "country_code": "USA",
         }]);
-        body["birth_date"] = json!(format!(
-            "19{}-{:02}-{:02}",
-            60 + index % 39,
-            index % 12 + 1,
-            index % 28 + 1
-        ));
-        body["website"] = json!(format!("https://www.example.com/{}", index + 1));
+        let (year, month, day) = person.birthday();
+        body["birth_date"] = json!(format!("{year}-{month:02}-{day:02}"));
+        body["website"] = json!(person.website());
     }
     match body {
         Value::Object(body) => body,
@@ -422,14 +280,14 @@ fn contact_body(index: usize) -> JsonObject {
     }
 }
 
-fn custom_values(tx: &Transaction<'_>, index: usize) -> Value {
+fn custom_values(tx: &Transaction<'_>, person: Person) -> Value {
     let values = [
-        ("_LeadScore", json!(index % 100)),
-        ("_TagCount", json!(index % 6)),
-        ("_FavoriteColor", json!(COLORS[index % COLORS.len()])),
-        ("_RenewalDate", json!(format!("2026-{:02}-15", index % 12 + 1))),
-        ("_LifetimeValue", json!(format!("{}.50", index * 10))),
-        ("_WantsNewsletter", json!(index.is_multiple_of(2))),
+        ("_LeadScore", json!(person.lead_score())),
+        ("_TagCount", json!(person.tag_count())),
+        ("_FavoriteColor", json!(person.pick(&demo::COLORS))),
+        ("_RenewalDate", json!(person.renewal_date())),
+        ("_LifetimeValue", json!(person.lifetime_value())),
+        ("_WantsNewsletter", json!(person.index.is_multiple_of(2))),
     ];
     let id_of = |name: &str| {
         let mut fields = tx.state.custom_fields.values();
@@ -441,16 +299,9 @@ fn custom_values(tx: &Transaction<'_>, index: usize) -> Value {
         .collect()
 }
 
-fn tags_of(tx: &Transaction<'_>, index: usize) -> Vec<u64> {
-    let ids: Vec<u64> = tx.state.tags.keys().copied().collect();
-    (0..index % 6)
-        .filter_map(|step| ids.get((index * 5 + step * 11) % ids.len().max(1)).copied())
-        .collect()
-}
-
 /// Most addresses may be mailed; some unsubscribed, bounced or were never asked.
-fn plant_opt_status(tx: &mut Transaction<'_>, index: usize) {
-    let status = match index % 10 {
+fn plant_opt_status(tx: &mut Transaction<'_>, person: Person) {
+    let status = match person.index % 10 {
         0..=4 => OptStatus::SingleOptIn,
         5 => OptStatus::UnengagedMarketable,
         6 => OptStatus::ListUnsubscribe,
@@ -459,7 +310,7 @@ fn plant_opt_status(tx: &mut Transaction<'_>, index: usize) {
         _ => return,
     };
     tx.put(Record::EmailStatus(EmailStatus {
-        email: email_of(index),
+        email: person.email(),
         status,
         create_time: tx.now,
     }));

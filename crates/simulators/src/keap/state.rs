@@ -1,16 +1,14 @@
-//! The records of a Keap account, and the changes that are stored before they are applied.
+//! The records of a Keap account.
 
 use std::collections::BTreeMap;
 
-use chrono::SubsecRound as _;
-use mfh_types::{Clock, JsonObject, TimestampMs};
+use mfh_types::{JsonObject, TimestampMs};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::error::ApiError;
 use super::seed;
-use crate::access_log::Draft;
-use crate::journal::Row;
+use crate::records::{self, Records, Step};
 
 /// A contact with everything that belongs to it alone.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -217,38 +215,6 @@ pub(crate) struct Note {
     pub(crate) update_time: TimestampMs,
 }
 
-/// A secret that the token endpoint handed out.
-#[derive(Clone, Serialize, Deserialize)]
-pub(crate) struct Token {
-    pub(crate) value: String,
-    pub(crate) kind: TokenKind,
-    pub(crate) expires: TimestampMs,
-}
-
-impl std::fmt::Debug for Token {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Token")
-            .field("kind", &self.kind)
-            .field("expires", &self.expires)
-            .finish_non_exhaustive()
-    }
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub(crate) enum TokenKind {
-    Access,
-    Refresh,
-    Code { redirect_uri: String },
-}
-
-/// The last id given out for a kind of record, so that ids of deleted records do not come back.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub(crate) struct LastId {
-    kind: String,
-    id: u64,
-}
-
 /// An automation; automations, goals and users come from the seed and do not change.
 #[derive(Debug, Clone)]
 pub(crate) struct Automation {
@@ -298,76 +264,13 @@ pub(crate) enum Record {
     Company(Company),
     EmailStatus(EmailStatus),
     Note(Note),
-    Token(Token),
-    LastId(LastId),
 }
 
-impl Record {
-    fn key(&self) -> Key {
-        match self {
-            Self::Contact(contact) => Key::Contact(contact.id),
-            Self::Tag(tag) => Key::Tag(tag.id),
-            Self::TagCategory(category) => Key::TagCategory(category.id),
-            Self::CustomField(field) => Key::CustomField(field.id),
-            Self::Company(company) => Key::Company(company.id),
-            Self::EmailStatus(status) => Key::EmailStatus(status.email.to_lowercase()),
-            Self::Note(note) => Key::Note(note.id),
-            Self::Token(token) => Key::Token(token.value.clone()),
-            Self::LastId(last) => Key::LastId(last.kind.clone()),
-        }
-    }
-}
-
-/// What a record is found by.
-#[derive(Debug, Clone)]
-pub(crate) enum Key {
-    Contact(u64),
-    Tag(u64),
-    TagCategory(u64),
-    CustomField(u64),
-    Company(u64),
-    EmailStatus(String),
-    Note(u64),
-    Token(String),
-    LastId(String),
-}
-
-impl Key {
-    fn row(&self, json: Option<String>) -> Row {
-        let (kind, id) = match self {
-            Self::Contact(id) => ("contact", id.to_string()),
-            Self::Tag(id) => ("tag", id.to_string()),
-            Self::TagCategory(id) => ("tag_category", id.to_string()),
-            Self::CustomField(id) => ("custom_field", id.to_string()),
-            Self::Company(id) => ("company", id.to_string()),
-            Self::Note(id) => ("note", id.to_string()),
-            Self::EmailStatus(id) => ("email_status", id.clone()),
-            Self::Token(id) => ("token", id.clone()),
-            Self::LastId(id) => ("last_id", id.clone()),
-        };
-        Row { kind, id, json }
-    }
-}
-
-/// One step of a change.
-#[derive(Debug)]
-pub(crate) enum Change {
-    Put(Record),
-    Delete(Key),
-}
-
-impl Change {
-    /// The row to store for it.
-    pub(crate) fn row(&self) -> anyhow::Result<Row> {
-        Ok(match self {
-            Self::Put(record) => record.key().row(Some(serde_json::to_string(record)?)),
-            Self::Delete(key) => key.row(None),
-        })
-    }
-}
+/// A change to such an account in the making.
+pub(crate) type Transaction<'a> = records::Transaction<'a, State>;
 
 /// The whole account in memory.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct State {
     pub(crate) contacts: BTreeMap<u64, Contact>,
     pub(crate) tags: BTreeMap<u64, Tag>,
@@ -377,69 +280,61 @@ pub(crate) struct State {
     /// By lower-case address.
     pub(crate) email_statuses: BTreeMap<String, EmailStatus>,
     pub(crate) notes: BTreeMap<u64, Note>,
-    pub(crate) tokens: BTreeMap<String, Token>,
-    last_ids: BTreeMap<String, u64>,
     pub(crate) automations: Vec<Automation>,
     pub(crate) goals: Vec<Goal>,
     pub(crate) users: Vec<User>,
 }
 
-impl State {
-    /// An account with users, automations and goals, but without anything that is stored.
-    pub(crate) fn bare() -> Self {
+impl Records for State {
+    type Record = Record;
+
+    /// Users, automations and goals are there from the beginning.
+    fn bare() -> Self {
         Self {
-            contacts: BTreeMap::new(),
-            tags: BTreeMap::new(),
-            tag_categories: BTreeMap::new(),
-            custom_fields: BTreeMap::new(),
-            companies: BTreeMap::new(),
-            email_statuses: BTreeMap::new(),
-            notes: BTreeMap::new(),
-            tokens: BTreeMap::new(),
-            last_ids: BTreeMap::new(),
             automations: seed::automations(),
             goals: seed::goals(),
             users: seed::users(),
+            ..Self::default()
         }
     }
 
-    pub(crate) fn apply(&mut self, change: Change) {
-        match change {
-            Change::Put(record) => self.put(record),
-            Change::Delete(key) => self.delete(&key),
-        }
-    }
-
-    fn put(&mut self, record: Record) {
+    fn key(record: &Record) -> (&'static str, String) {
         match record {
-            Record::Contact(it) => drop(self.contacts.insert(it.id, it)),
-            Record::Tag(it) => drop(self.tags.insert(it.id, it)),
-            Record::TagCategory(it) => drop(self.tag_categories.insert(it.id, it)),
-            Record::CustomField(it) => drop(self.custom_fields.insert(it.id, it)),
-            Record::Company(it) => drop(self.companies.insert(it.id, it)),
-            Record::EmailStatus(it) => {
-                self.email_statuses.insert(it.email.to_lowercase(), it);
-            }
-            Record::Note(it) => drop(self.notes.insert(it.id, it)),
-            Record::Token(it) => drop(self.tokens.insert(it.value.clone(), it)),
-            Record::LastId(it) => drop(self.last_ids.insert(it.kind, it.id)),
+            Record::Contact(it) => ("contact", it.id.to_string()),
+            Record::Tag(it) => ("tag", it.id.to_string()),
+            Record::TagCategory(it) => ("tag_category", it.id.to_string()),
+            Record::CustomField(it) => ("custom_field", it.id.to_string()),
+            Record::Company(it) => ("company", it.id.to_string()),
+            Record::EmailStatus(it) => ("email_status", it.email.to_lowercase()),
+            Record::Note(it) => ("note", it.id.to_string()),
         }
     }
 
-    fn delete(&mut self, key: &Key) {
-        match key {
-            Key::Contact(id) => drop(self.contacts.remove(id)),
-            Key::Tag(id) => drop(self.tags.remove(id)),
-            Key::TagCategory(id) => drop(self.tag_categories.remove(id)),
-            Key::CustomField(id) => drop(self.custom_fields.remove(id)),
-            Key::Company(id) => drop(self.companies.remove(id)),
-            Key::EmailStatus(id) => drop(self.email_statuses.remove(id)),
-            Key::Note(id) => drop(self.notes.remove(id)),
-            Key::Token(id) => drop(self.tokens.remove(id)),
-            Key::LastId(id) => drop(self.last_ids.remove(id)),
+    fn apply(&mut self, step: Step, record: Record) {
+        match record {
+            Record::Contact(it) => step.on(&mut self.contacts, it.id, it),
+            Record::Tag(it) => step.on(&mut self.tags, it.id, it),
+            Record::TagCategory(it) => step.on(&mut self.tag_categories, it.id, it),
+            Record::CustomField(it) => step.on(&mut self.custom_fields, it.id, it),
+            Record::Company(it) => step.on(&mut self.companies, it.id, it),
+            Record::EmailStatus(it) => step.on(&mut self.email_statuses, it.email.to_lowercase(), it),
+            Record::Note(it) => step.on(&mut self.notes, it.id, it),
         }
     }
 
+    fn first_id(kind: &str) -> u64 {
+        match kind {
+            "contact" => 1001,
+            "tag" => 101,
+            "tag_category" => 11,
+            "note" => 5001,
+            "company" => 301,
+            _ => 1,
+        }
+    }
+}
+
+impl State {
     /// The contact of an id as it stands in a path or body.
     pub(crate) fn contact(&self, id: &str) -> Result<&Contact, ApiError> {
         find(&self.contacts, "contact", id)
@@ -472,51 +367,4 @@ pub(crate) fn find<'a, T>(records: &'a BTreeMap<u64, T>, what: &str, id: &str) -
         .ok()
         .and_then(|id: u64| records.get(&id))
         .ok_or_else(|| ApiError::missing(what, id))
-}
-
-/// A change in the making: it reads the state as it is and collects what shall be stored together.
-#[derive(Debug)]
-pub(crate) struct Transaction<'a> {
-    pub(crate) state: &'a State,
-    pub(crate) now: TimestampMs,
-    pub(crate) changes: Vec<Change>,
-    pub(crate) drafts: Vec<Draft>,
-    ids: BTreeMap<&'static str, u64>,
-}
-
-impl<'a> Transaction<'a> {
-    pub(crate) fn new(state: &'a State, clock: &dyn Clock) -> Self {
-        Self {
-            state,
-            // The vendor keeps milliseconds; more would be lost on disk and make a restart visible.
-            now: TimestampMs(clock.now().trunc_subsecs(3)),
-            changes: Vec::new(),
-            drafts: Vec::new(),
-            ids: BTreeMap::new(),
-        }
-    }
-
-    /// A fresh id for a kind of record.
-    pub(crate) fn next_id(&mut self, kind: &'static str) -> u64 {
-        let last = self.ids.get(kind).or_else(|| self.state.last_ids.get(kind)).copied();
-        let id = last.map_or_else(|| seed::first_id(kind), |last| last + 1);
-        self.ids.insert(kind, id);
-        self.put(Record::LastId(LastId {
-            kind: kind.to_owned(),
-            id,
-        }));
-        id
-    }
-
-    pub(crate) fn put(&mut self, record: Record) {
-        self.changes.push(Change::Put(record));
-    }
-
-    pub(crate) fn delete(&mut self, key: Key) {
-        self.changes.push(Change::Delete(key));
-    }
-
-    pub(crate) fn log(&mut self, draft: Draft) {
-        self.drafts.push(draft);
-    }
 }

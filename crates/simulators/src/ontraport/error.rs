@@ -4,6 +4,8 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use serde_json::Value;
 
+use crate::account::Failure;
+
 /// A failure of the API.
 #[derive(Debug)]
 pub(crate) struct ApiError {
@@ -40,25 +42,39 @@ impl ApiError {
         Self::new(StatusCode::UNPROCESSABLE_ENTITY, message)
     }
 
-    /// 404 for a path that does not exist.
-    pub(crate) fn no_such_path() -> Self {
-        Self::new(StatusCode::NOT_FOUND, "Endpoint not found")
-    }
-
-    /// 405 for a path that exists with other methods.
-    pub(crate) fn no_such_method() -> Self {
-        Self::new(StatusCode::METHOD_NOT_ALLOWED, "Method not allowed")
-    }
-
     /// 429: the minute's requests are used up.
     pub(crate) fn too_many() -> Self {
         Self::new(StatusCode::TOO_MANY_REQUESTS, "Rate limit exceeded")
     }
+}
 
-    /// 500: the simulator could not store the change.
-    pub(crate) fn internal(error: &anyhow::Error) -> Self {
-        tracing::error!(%error, "the simulator could not store a change");
+impl Failure for ApiError {
+    fn no_such_path() -> Self {
+        Self::new(StatusCode::NOT_FOUND, "Endpoint not found")
+    }
+
+    fn no_such_method() -> Self {
+        Self::new(StatusCode::METHOD_NOT_ALLOWED, "Method not allowed")
+    }
+
+    fn unreadable(error: &serde_json::Error) -> Self {
+        Self::invalid(format!("The body is not valid: {error}"))
+    }
+
+    fn internal() -> Self {
         Self::new(StatusCode::INTERNAL_SERVER_ERROR, "Internal server error")
+    }
+
+    fn usual_body(status: u16) -> Value {
+        let text = match status {
+            401 => "Your App ID and API key do not authenticate.",
+            403 => "You do not have permission to do this.",
+            404 => "Object not found",
+            429 => "Rate limit exceeded",
+            400 | 422 => "Invalid request",
+            _ => "Internal server error",
+        };
+        Value::from(text)
     }
 }
 
@@ -66,17 +82,4 @@ impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
         (self.status, self.message).into_response()
     }
-}
-
-/// The body that the vendor usually sends with a status, for faults on demand.
-pub(crate) fn usual_body(status: u16) -> Value {
-    let text = match status {
-        401 => "Your App ID and API key do not authenticate.",
-        403 => "You do not have permission to do this.",
-        404 => "Object not found",
-        429 => "Rate limit exceeded",
-        400 | 422 => "Invalid request",
-        _ => "Internal server error",
-    };
-    Value::from(text)
 }

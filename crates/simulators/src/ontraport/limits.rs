@@ -1,16 +1,14 @@
 //! The quota of a minute: its headers on every answer, and a real limit when one is set.
 
-use std::sync::{Mutex, PoisonError};
-
 use axum::extract::{Request, State};
 use axum::http::HeaderMap;
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
-use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 use super::Ontraport;
 use super::error::ApiError;
+use crate::limits::Window;
 
 /// Limits to enforce; absent means that nothing is refused.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -21,18 +19,7 @@ pub struct Limits {
 
 /// The documented limit of an account, told when none is set.
 const DOCUMENTED: u64 = 180;
-const MINUTE: i64 = 60;
-
-/// Counts the requests of the present minute.
-#[derive(Debug, Default)]
-pub(crate) struct Meter(Mutex<Counts>);
-
-#[derive(Debug, Default)]
-struct Counts {
-    limits: Limits,
-    /// When the minute began, and the requests let in since.
-    minute: Option<(DateTime<Utc>, u64)>,
-}
+const MINUTE: Window = Window::FromFirst(60);
 
 /// What the headers tell.
 struct Quota {
@@ -42,38 +29,20 @@ struct Quota {
     reset: i64,
 }
 
-impl Meter {
-    pub(crate) fn set(&self, limits: Limits) {
-        self.lock().limits = limits;
-    }
-
-    fn lock(&self) -> std::sync::MutexGuard<'_, Counts> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Counts a request if it is let in.
-    fn admit(&self, now: DateTime<Utc>) -> (bool, Quota) {
-        let mut counts = self.lock();
-        let age = |start: DateTime<Utc>| (now - start).num_seconds();
-        let (start, used) = counts
-            .minute
-            .filter(|(start, _)| (0..MINUTE).contains(&age(*start)))
-            .unwrap_or((now, 0));
-        let admitted = counts.limits.per_minute.is_none_or(|limit| used < limit);
-        let used = used + u64::from(admitted);
-        counts.minute = Some((start, used));
-        let quota = Quota {
-            limit: counts.limits.per_minute.unwrap_or(DOCUMENTED),
-            used,
-            reset: MINUTE - age(start),
-        };
-        (admitted, quota)
-    }
-}
-
 /// The middleware that counts, refuses what is over the limit, and adds the headers.
 pub(crate) async fn meter(State(ontraport): State<Ontraport>, request: Request, next: Next) -> Response {
-    let (admitted, quota) = ontraport.meter().admit(ontraport.clock().now());
+    let now = ontraport.clock().now();
+    let (admitted, quota) = {
+        let mut meter = ontraport.meter();
+        let limit = meter.limits.per_minute;
+        let admitted = meter.admit(&[(MINUTE, limit)], now).is_ok();
+        let quota = Quota {
+            limit: limit.unwrap_or(DOCUMENTED),
+            used: meter.used(MINUTE, now),
+            reset: meter.rest(MINUTE, now),
+        };
+        (admitted, quota)
+    };
     let mut response = if admitted {
         next.run(request).await
     } else {

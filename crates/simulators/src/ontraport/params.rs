@@ -9,44 +9,28 @@ use rust_decimal::Decimal;
 use serde_json::Value;
 
 use super::error::ApiError;
+use crate::account::Failure as _;
+pub(crate) use crate::params::Params;
 
 /// The largest page; more is not given when more is asked for.
 const LARGEST_PAGE: usize = 50;
 
-/// The query of a request, decoded.
-#[derive(Debug)]
-pub(crate) struct Params(Vec<(String, String)>);
-
 impl Params {
-    /// Reads a raw query string.
-    pub(crate) fn parse(query: Option<&str>) -> Self {
-        let pairs = url::form_urlencoded::parse(query.unwrap_or_default().as_bytes());
-        Self(pairs.into_owned().collect())
-    }
-
-    /// The first value of a parameter; an empty one counts as absent.
-    pub(crate) fn get(&self, name: &str) -> Option<&str> {
-        let mut pairs = self.0.iter();
-        let found = pairs.find(|(key, value)| key == name && !value.is_empty());
-        found.map(|(_, value)| value.as_str())
-    }
-
     /// A parameter that must be there.
-    pub(crate) fn required(&self, name: &str) -> Result<&str, ApiError> {
+    pub(super) fn required(&self, name: &str) -> Result<&str, ApiError> {
         self.get(name)
             .ok_or_else(|| ApiError::invalid(format!("Missing parameter: {name}")))
     }
 
     /// The kind of record that the request is about.
-    pub(crate) fn kind(&self) -> Result<u64, ApiError> {
+    pub(super) fn kind(&self) -> Result<u64, ApiError> {
         let text = self.required("objectID")?;
         text.parse().map_err(|_| ApiError::invalid("Invalid objectID"))
     }
 
     /// The parameters as if they had come in a body.
-    pub(crate) fn into_body(self) -> JsonObject {
-        self.0
-            .into_iter()
+    pub(super) fn into_body(self) -> JsonObject {
+        self.into_pairs()
             .map(|(name, value)| (name, Value::from(value)))
             .collect()
     }
@@ -56,9 +40,9 @@ impl Params {
 pub(crate) fn body(headers: &HeaderMap, bytes: &Bytes) -> Result<JsonObject, ApiError> {
     let kind = headers.get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok());
     if kind.is_some_and(|kind| kind.starts_with("application/x-www-form-urlencoded")) {
-        return Ok(Params::parse(std::str::from_utf8(bytes).ok()).into_body());
+        return Ok(Params::form(bytes).into_body());
     }
-    serde_json::from_slice(bytes).map_err(|error| ApiError::invalid(format!("The body is not valid: {error}")))
+    serde_json::from_slice(bytes).map_err(|error| ApiError::unreadable(&error))
 }
 
 /// Takes the kind of record out of a body.

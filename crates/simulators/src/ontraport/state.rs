@@ -1,17 +1,15 @@
-//! The records of an Ontraport account, and the changes that are stored before they are applied.
+//! The records of an Ontraport account.
 
 use std::collections::BTreeMap;
 
-use chrono::SubsecRound as _;
-use mfh_types::{Clock, JsonObject, TimestampMs};
+use mfh_types::{JsonObject, TimestampMs};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::error::ApiError;
 use super::field::Field;
 use super::seed;
-use crate::access_log::Draft;
-use crate::journal::Row;
+use crate::records::{self, Records, Step};
 
 /// The vendor's numbers of the kinds of records that this account has.
 pub(crate) mod kind {
@@ -113,13 +111,6 @@ pub(crate) struct Note {
     pub(crate) added: TimestampMs,
 }
 
-/// The last id given out for a kind of record, so that ids of deleted records do not come back.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub(crate) struct LastId {
-    kind: String,
-    id: u64,
-}
-
 /// An automation or legacy sequence; these, fields and users come from the seed and do not change.
 #[derive(Debug, Clone)]
 pub(crate) struct Automation {
@@ -145,99 +136,64 @@ pub(crate) enum Record {
     Contact(Contact),
     Tag(Tag),
     Note(Note),
-    LastId(LastId),
 }
 
-impl Record {
-    fn key(&self) -> Key {
-        match self {
-            Self::Contact(contact) => Key::Contact(contact.id),
-            Self::Tag(tag) => Key::Tag(tag.id),
-            Self::Note(note) => Key::Note(note.id),
-            Self::LastId(last) => Key::LastId(last.kind.clone()),
-        }
-    }
-}
-
-/// What a record is found by.
-#[derive(Debug, Clone)]
-pub(crate) enum Key {
-    Contact(u64),
-    Tag(u64),
-    Note(u64),
-    LastId(String),
-}
-
-impl Key {
-    fn row(&self, json: Option<String>) -> Row {
-        let (kind, id) = match self {
-            Self::Contact(id) => ("contact", id.to_string()),
-            Self::Tag(id) => ("tag", id.to_string()),
-            Self::Note(id) => ("note", id.to_string()),
-            Self::LastId(id) => ("last_id", id.clone()),
-        };
-        Row { kind, id, json }
-    }
-}
-
-/// One step of a change.
-#[derive(Debug)]
-pub(crate) enum Change {
-    Put(Record),
-    Delete(Key),
-}
-
-impl Change {
-    /// The row to store for it.
-    pub(crate) fn row(&self) -> anyhow::Result<Row> {
-        Ok(match self {
-            Self::Put(record) => record.key().row(Some(serde_json::to_string(record)?)),
-            Self::Delete(key) => key.row(None),
-        })
-    }
-}
+/// A change to such an account in the making.
+pub(crate) type Transaction<'a> = records::Transaction<'a, State>;
 
 /// The whole account in memory.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct State {
     pub(crate) contacts: BTreeMap<u64, Contact>,
     pub(crate) tags: BTreeMap<u64, Tag>,
     pub(crate) notes: BTreeMap<u64, Note>,
-    last_ids: BTreeMap<String, u64>,
     pub(crate) fields: Vec<Field>,
     pub(crate) automations: Vec<Automation>,
     pub(crate) sequences: Vec<Automation>,
     pub(crate) users: Vec<User>,
 }
 
-impl State {
-    /// An account with fields, users and automations, but without anything that is stored.
-    pub(crate) fn bare() -> Self {
+impl Records for State {
+    type Record = Record;
+
+    /// Fields, users, automations and sequences are there from the beginning.
+    fn bare() -> Self {
         Self {
-            contacts: BTreeMap::new(),
-            tags: BTreeMap::new(),
-            notes: BTreeMap::new(),
-            last_ids: BTreeMap::new(),
             fields: seed::fields(),
             automations: seed::automations(),
             sequences: seed::sequences(),
             users: seed::users(),
+            ..Self::default()
         }
     }
 
-    pub(crate) fn apply(&mut self, change: Change) {
-        match change {
-            Change::Put(Record::Contact(it)) => drop(self.contacts.insert(it.id, it)),
-            Change::Put(Record::Tag(it)) => drop(self.tags.insert(it.id, it)),
-            Change::Put(Record::Note(it)) => drop(self.notes.insert(it.id, it)),
-            Change::Put(Record::LastId(it)) => drop(self.last_ids.insert(it.kind, it.id)),
-            Change::Delete(Key::Contact(id)) => drop(self.contacts.remove(&id)),
-            Change::Delete(Key::Tag(id)) => drop(self.tags.remove(&id)),
-            Change::Delete(Key::Note(id)) => drop(self.notes.remove(&id)),
-            Change::Delete(Key::LastId(kind)) => drop(self.last_ids.remove(&kind)),
+    fn key(record: &Record) -> (&'static str, String) {
+        match record {
+            Record::Contact(it) => ("contact", it.id.to_string()),
+            Record::Tag(it) => ("tag", it.id.to_string()),
+            Record::Note(it) => ("note", it.id.to_string()),
         }
     }
 
+    fn apply(&mut self, step: Step, record: Record) {
+        match record {
+            Record::Contact(it) => step.on(&mut self.contacts, it.id, it),
+            Record::Tag(it) => step.on(&mut self.tags, it.id, it),
+            Record::Note(it) => step.on(&mut self.notes, it.id, it),
+        }
+    }
+
+    fn first_id(kind: &str) -> u64 {
+        match kind {
+            "contact" => 1001,
+            "tag" => 101,
+            "note" => 5001,
+            _ => 1,
+        }
+    }
+}
+
+impl State {
     /// The contact of an id as it stands in a query or body.
     pub(crate) fn contact(&self, id: &str) -> Result<&Contact, ApiError> {
         let contact = id.trim().parse().ok().and_then(|id: u64| self.contacts.get(&id));
@@ -351,51 +307,4 @@ fn show_subscribers(contact: &Contact) -> impl Iterator<Item = Value> {
             "object_type_id": "0",
         })
     })
-}
-
-/// A change in the making: it reads the state as it is and collects what shall be stored together.
-#[derive(Debug)]
-pub(crate) struct Transaction<'a> {
-    pub(crate) state: &'a State,
-    pub(crate) now: TimestampMs,
-    pub(crate) changes: Vec<Change>,
-    pub(crate) drafts: Vec<Draft>,
-    ids: BTreeMap<&'static str, u64>,
-}
-
-impl<'a> Transaction<'a> {
-    pub(crate) fn new(state: &'a State, clock: &dyn Clock) -> Self {
-        Self {
-            state,
-            // Stored times have milliseconds; more would be lost on disk and make a restart visible.
-            now: TimestampMs(clock.now().trunc_subsecs(3)),
-            changes: Vec::new(),
-            drafts: Vec::new(),
-            ids: BTreeMap::new(),
-        }
-    }
-
-    /// A fresh id for a kind of record.
-    pub(crate) fn next_id(&mut self, kind: &'static str) -> u64 {
-        let last = self.ids.get(kind).or_else(|| self.state.last_ids.get(kind)).copied();
-        let id = last.map_or_else(|| seed::first_id(kind), |last| last + 1);
-        self.ids.insert(kind, id);
-        self.put(Record::LastId(LastId {
-            kind: kind.to_owned(),
-            id,
-        }));
-        id
-    }
-
-    pub(crate) fn put(&mut self, record: Record) {
-        self.changes.push(Change::Put(record));
-    }
-
-    pub(crate) fn delete(&mut self, key: Key) {
-        self.changes.push(Change::Delete(key));
-    }
-
-    pub(crate) fn log(&mut self, draft: Draft) {
-        self.drafts.push(draft);
-    }
 }

@@ -5,6 +5,8 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use serde_json::{Value, json};
 
+use crate::account::Failure;
+
 /// An error of the API.
 #[derive(Debug)]
 pub(crate) struct ApiError {
@@ -48,11 +50,6 @@ impl ApiError {
         Self::new(StatusCode::NOT_FOUND, Some("resource_missing"), message).on("id")
     }
 
-    /// 404 for a path or method that does not exist.
-    pub(crate) fn no_such_path() -> Self {
-        Self::new(StatusCode::NOT_FOUND, None, "Unrecognized request URL")
-    }
-
     /// 401: no key, or one that is not valid.
     pub(crate) fn bad_key() -> Self {
         Self::new(StatusCode::UNAUTHORIZED, None, "Invalid API Key provided")
@@ -80,24 +77,7 @@ impl ApiError {
         Self::new(StatusCode::TOO_MANY_REQUESTS, Some("rate_limit"), message)
     }
 
-    /// 500: the simulator could not store what it should.
-    pub(crate) fn internal(error: &anyhow::Error) -> Self {
-        tracing::error!(%error, "the simulator could not store a change");
-        Self {
-            kind: "api_error",
-            ..Self::new(
-                StatusCode::INTERNAL_SERVER_ERROR,
-                None,
-                "Something went wrong on our end.",
-            )
-        }
-    }
-
-    pub(crate) fn status(&self) -> StatusCode {
-        self.status
-    }
-
-    pub(crate) fn body(&self) -> Value {
+    fn body(&self) -> Value {
         let mut error = json!({ "type": self.kind, "message": self.message });
         if let Some(code) = self.code {
             error["code"] = code.into();
@@ -109,18 +89,42 @@ impl ApiError {
     }
 }
 
-impl IntoResponse for ApiError {
-    fn into_response(self) -> Response {
-        (self.status(), Json(self.body())).into_response()
+impl Failure for ApiError {
+    fn no_such_path() -> Self {
+        Self::new(StatusCode::NOT_FOUND, None, "Unrecognized request URL")
+    }
+
+    fn no_such_method() -> Self {
+        Self::no_such_path()
+    }
+
+    fn unreadable(error: &serde_json::Error) -> Self {
+        Self::invalid("limits", None, format!("The limits are not valid: {error}"))
+    }
+
+    fn internal() -> Self {
+        Self {
+            kind: "api_error",
+            ..Self::new(
+                StatusCode::INTERNAL_SERVER_ERROR,
+                None,
+                "Something went wrong on our end.",
+            )
+        }
+    }
+
+    fn usual_body(status: u16) -> Value {
+        match status {
+            401 => ApiError::bad_key().body(),
+            429 => ApiError::too_many().body(),
+            400..=499 => json!({ "error": { "type": "invalid_request_error", "message": "The request was refused." } }),
+            _ => json!({ "error": { "type": "api_error", "message": "Something went wrong on our end." } }),
+        }
     }
 }
 
-/// The body that the vendor usually sends with a status, for faults on demand.
-pub(crate) fn usual_body(status: u16) -> Value {
-    match status {
-        401 => ApiError::bad_key().body(),
-        429 => ApiError::too_many().body(),
-        400..=499 => json!({ "error": { "type": "invalid_request_error", "message": "The request was refused." } }),
-        _ => json!({ "error": { "type": "api_error", "message": "Something went wrong on our end." } }),
+impl IntoResponse for ApiError {
+    fn into_response(self) -> Response {
+        (self.status, Json(self.body())).into_response()
     }
 }

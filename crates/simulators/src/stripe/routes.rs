@@ -1,21 +1,19 @@
 //! The API's paths, and the simulator's own.
 
-use axum::extract::{Path, Query, RawQuery, State as Ctx};
+use axum::extract::{Path, RawQuery, State as Ctx};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{get, post};
+use axum::routing::get;
 use axum::{Extension, Json, Router};
 use bytes::Bytes;
 use chrono::Duration;
-use mfh_types::TimestampMs;
-use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::error::ApiError;
 use super::form::Form;
-use super::state::{Change, Customer, Record, Replay, State};
-use super::{Limits, Stripe, customer};
-use crate::access_log::{Draft, RequestId};
+use super::state::{Customer, Record, Replay, State, Transaction};
+use super::{Stripe, customer};
+use crate::access_log::RequestId;
 
 /// How long an idempotency key is remembered.
 const REMEMBERED_HOURS: i64 = 24;
@@ -26,14 +24,6 @@ pub(crate) fn api() -> Router<Stripe> {
         .route("/customers", get(list).post(create))
         .route("/customers/{id}", get(read).post(update).delete(delete))
         .route("/balance", get(balance))
-}
-
-/// `GET /_state`, `POST /_reset` and `POST /_control/limits`.
-pub(crate) fn control() -> Router<Stripe> {
-    Router::new()
-        .route("/_state", get(show_state))
-        .route("/_reset", post(reset))
-        .route("/_control/limits", post(set_limits))
 }
 
 async fn list(Ctx(stripe): Ctx<Stripe>, RawQuery(query): RawQuery) -> Result<Json<Value>, ApiError> {
@@ -94,11 +84,11 @@ async fn create(
     headers: HeaderMap,
     body: Bytes,
 ) -> Response {
-    write(&stripe, &request_id, &headers, "POST /customers", &body, |state| {
+    write(&stripe, &request_id, &headers, "POST /customers", &body, |tx| {
         let mut new = Customer {
-            id: format!("cus_{}", stripe.random().hex(7)),
-            n: state.next(),
-            created: stripe.clock().unix(),
+            id: format!("cus_{}", tx.random.hex(7)),
+            n: tx.state.next(),
+            created: tx.now.0.timestamp(),
             ..Customer::default()
         };
         customer::write(&mut new, &Form::parse(&body))?;
@@ -114,8 +104,8 @@ async fn update(
     body: Bytes,
 ) -> Response {
     let request = format!("POST /customers/{id}");
-    write(&stripe, &request_id, &headers, &request, &body, |state| {
-        let mut changed = present(state, &id)?.clone();
+    write(&stripe, &request_id, &headers, &request, &body, |tx| {
+        let mut changed = present(tx.state, &id)?.clone();
         customer::write(&mut changed, &Form::parse(&body))?;
         Ok((changed, "update_contact"))
     })
@@ -126,10 +116,10 @@ async fn delete(
     Extension(request_id): Extension<RequestId>,
     Path(id): Path<String>,
 ) -> Response {
-    write(&stripe, &request_id, &HeaderMap::new(), "", b"", |state| {
+    write(&stripe, &request_id, &HeaderMap::new(), "", b"", |tx| {
         let gone = Customer {
             deleted: true,
-            ..present(state, &id)?.clone()
+            ..present(tx.state, &id)?.clone()
         };
         Ok((gone, "delete_contact"))
     })
@@ -147,51 +137,51 @@ fn write(
     headers: &HeaderMap,
     request: &str,
     body: &[u8],
-    plan: impl FnOnce(&State) -> Result<(Customer, &'static str), ApiError>,
+    plan: impl FnOnce(&Transaction<'_>) -> Result<(Customer, &'static str), ApiError>,
 ) -> Response {
     let key = headers.get("idempotency-key").and_then(|key| key.to_str().ok());
     let request = format!("{request} {}", String::from_utf8_lossy(body));
-    let now = TimestampMs::now(stripe.clock());
-    let mut account = stripe.account();
-    if let Some(replay) = key.and_then(|key| account.state.replays.get(key)) {
-        if replay.request != request {
-            return ApiError::other_request().into_response();
-        }
-        let status = StatusCode::from_u16(replay.status).unwrap_or(StatusCode::OK);
-        return (status, [("idempotent-replayed", "true")], Json(replay.body.clone())).into_response();
-    }
-    let (mut changes, mut drafts) = (Vec::new(), Vec::new());
-    let expired = account.state.replays.values();
-    let expired = expired.filter(|replay| replay.at.0 + Duration::hours(REMEMBERED_HOURS) < now.0);
-    changes.extend(expired.map(|replay| Change::Forget(replay.key.clone())));
-    let (status, answer) = match plan(&account.state) {
-        Ok((customer, op)) => {
-            let before = account.state.customer(&customer.id);
-            drafts.push(Draft {
-                op,
-                contact_id: Some(customer.id.clone()),
-                changed: before != Some(&customer),
-                ..Draft::default()
-            });
+    let written = stripe.write(
+        request_id,
+        |tx| {
+            if let Some(replay) = key.and_then(|key| tx.state.replays.get(key)) {
+                return again(replay, &request);
+            }
+            let oldest = tx.now.0 - Duration::hours(REMEMBERED_HOURS);
+            for replay in tx.state.replays.values().filter(|replay| replay.at.0 < oldest) {
+                tx.delete(Record::Replay(replay.clone()));
+            }
+            let (customer, op) = match plan(tx) {
+                Ok(planned) => planned,
+                Err(error) => return Ok(error.into_response()),
+            };
+            let changed = tx.state.customer(&customer.id) != Some(&customer);
+            tx.log_contact(op, &customer.id, None, changed);
             let shown = customer::show(&customer);
-            changes.push(Change::Put(Record::Customer(customer)));
-            (StatusCode::OK, shown)
-        }
-        Err(error) => (error.status(), error.body()),
-    };
-    if let Some(key) = key.filter(|_| status == StatusCode::OK) {
-        changes.push(Change::Put(Record::Replay(Replay {
-            key: key.to_owned(),
-            request,
-            status: status.as_u16(),
-            body: answer.clone(),
-            at: now,
-        })));
+            tx.put(Record::Customer(customer));
+            if let Some(key) = key {
+                tx.put(Record::Replay(Replay {
+                    key: key.to_owned(),
+                    request,
+                    status: StatusCode::OK.as_u16(),
+                    body: shown.clone(),
+                    at: tx.now,
+                }));
+            }
+            Ok(Json(shown).into_response())
+        },
+        |_, response| response,
+    );
+    written.unwrap_or_else(IntoResponse::into_response)
+}
+
+/// The answer that a key stands for, to the request that it was first used with.
+fn again(replay: &Replay, request: &str) -> Result<Response, ApiError> {
+    if replay.request != request {
+        return Err(ApiError::other_request());
     }
-    match stripe.commit(&mut account, changes, drafts, request_id) {
-        Ok(()) => (status, Json(answer)).into_response(),
-        Err(error) => error.into_response(),
-    }
+    let status = StatusCode::from_u16(replay.status).unwrap_or(StatusCode::OK);
+    Ok((status, [("idempotent-replayed", "true")], Json(replay.body.clone())).into_response())
 }
 
 async fn balance() -> Json<Value> {
@@ -199,34 +189,12 @@ async fn balance() -> Json<Value> {
     Json(json!({ "object": "balance", "available": nothing, "pending": nothing, "livemode": false }))
 }
 
-#[derive(Debug, Deserialize)]
-struct Narrow {
-    contact_id: Option<String>,
-}
-
-async fn show_state(Ctx(stripe): Ctx<Stripe>, Query(narrow): Query<Narrow>) -> Result<Json<Value>, ApiError> {
-    stripe.read(|state| match narrow.contact_id {
-        Some(id) => {
-            let customer = state.customer(&id).ok_or_else(|| ApiError::no_such_customer(&id))?;
-            Ok(Json(customer::show(customer)))
-        }
-        None => {
-            let contacts: Vec<Value> = state.newest_first().map(customer::show).collect();
-            Ok(Json(json!({ "contacts": contacts })))
-        }
-    })
-}
-
-async fn reset(Ctx(stripe): Ctx<Stripe>) -> Response {
-    match stripe.reset() {
-        Ok(()) => StatusCode::NO_CONTENT.into_response(),
-        Err(error) => ApiError::internal(&error).into_response(),
+/// The whole account, or one customer of it.
+pub(crate) fn show_state(state: &State, contact_id: Option<&str>) -> Result<Value, ApiError> {
+    if let Some(id) = contact_id {
+        let customer = state.customer(id).ok_or_else(|| ApiError::no_such_customer(id))?;
+        return Ok(customer::show(customer));
     }
-}
-
-async fn set_limits(Ctx(stripe): Ctx<Stripe>, body: Bytes) -> Result<Json<Limits>, ApiError> {
-    let limits: Limits = serde_json::from_slice(&body)
-        .map_err(|error| ApiError::invalid("limits", None, format!("The limits are not valid: {error}")))?;
-    stripe.set_limits(limits);
-    Ok(Json(limits))
+    let contacts: Vec<Value> = state.newest_first().map(customer::show).collect();
+    Ok(json!({ "contacts": contacts }))
 }

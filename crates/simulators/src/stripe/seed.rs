@@ -1,13 +1,16 @@
 //! The demo customers: the same every time.
 
-use mfh_types::Clock;
+use mfh_types::TimestampMs;
 
 use super::state::Customer;
+use crate::demo::Person;
+use crate::limits::DAY;
 
 /// A customer with a name of three words, an address and metadata.
 pub const DEMO_CUSTOMER_ID: &str = "cus_demo000001";
 
-const CUSTOMERS: u64 = 120;
+/// How many customers the demo account has.
+pub(crate) const CUSTOMERS: usize = 120;
 const GIVEN: [&str; 8] = ["Ada", "Björn", "Chidi", "Dolores", "Emil", "Fatima", "Grace", "Hugo"];
 const FAMILY: [&str; 7] = [
     "Lovelace",
@@ -19,21 +22,17 @@ const FAMILY: [&str; 7] = [
     "Okafor",
 ];
 const PLANS: [&str; 3] = ["starter", "growth", "scale"];
-const DAY: i64 = 86_400;
 
-/// The customers, the oldest first.
-pub(crate) fn customers(clock: &dyn Clock) -> impl Iterator<Item = Customer> {
-    let now = clock.unix();
-    (1..=CUSTOMERS).map(move |n| customer(n, now))
-}
-
-fn customer(n: u64, now: i64) -> Customer {
-    let pick = |names: &[&str]| names.get(index(n, names.len())).copied().unwrap_or_default().to_owned();
+/// One of the customers, the oldest first; `index` counts from 0.
+pub(crate) fn customer(index: usize, now: TimestampMs) -> Customer {
+    let n = u64::try_from(index).unwrap_or_default() + 1;
+    let person = Person { index: index + 1 };
+    let age = i64::try_from(CUSTOMERS - index).unwrap_or_default();
     let mut customer = Customer {
         id: format!("cus_demo{n:06}"),
         n,
-        created: now - DAY * (CUSTOMERS - n + 1).cast_signed(),
-        name: Some(format!("{} {}", pick(&GIVEN), pick(&FAMILY))),
+        created: now.0.timestamp() - DAY * age,
+        name: Some(format!("{} {}", person.pick(&GIVEN), person.pick(&FAMILY))),
         email: Some(format!("customer.{n}@example.com")),
         ..Customer::default()
     };
@@ -47,7 +46,7 @@ fn customer(n: u64, now: i64) -> Customer {
         customer.name = None;
     }
     if !n.is_multiple_of(3) || n == 1 {
-        customer.metadata = members(&[("plan", &pick(&PLANS)), ("lead_score", &(n * 5).to_string())]);
+        customer.metadata = members(&[("plan", person.pick(&PLANS)), ("lead_score", &(n * 5).to_string())]);
     }
     customer
 }
@@ -57,8 +56,4 @@ fn members(pairs: &[(&str, &str)]) -> std::collections::BTreeMap<String, String>
         .iter()
         .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
         .collect()
-}
-
-fn index(n: u64, length: usize) -> usize {
-    usize::try_from(n).unwrap_or_default() % length.max(1)
 }

@@ -1,4 +1,4 @@
-//! The records of a Stripe account, and the changes that are stored before they are applied.
+//! The records of a Stripe account.
 
 use std::collections::BTreeMap;
 
@@ -6,7 +6,7 @@ use mfh_types::TimestampMs;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::journal::Row;
+use crate::records::{self, Records, Step};
 
 /// A customer.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -45,29 +45,8 @@ pub(crate) enum Record {
     Replay(Replay),
 }
 
-/// One step of a change.
-#[derive(Debug)]
-pub(crate) enum Change {
-    Put(Record),
-    Forget(String),
-}
-
-impl Change {
-    /// The row to store for it.
-    pub(crate) fn row(&self) -> anyhow::Result<Row> {
-        let (kind, id, json) = match self {
-            Self::Put(record) => {
-                let (kind, id) = match record {
-                    Record::Customer(customer) => ("customer", customer.id.clone()),
-                    Record::Replay(replay) => ("replay", replay.key.clone()),
-                };
-                (kind, id, Some(serde_json::to_string(record)?))
-            }
-            Self::Forget(key) => ("replay", key.clone(), None),
-        };
-        Ok(Row { kind, id, json })
-    }
-}
+/// A change to such an account in the making.
+pub(crate) type Transaction<'a> = records::Transaction<'a, State>;
 
 /// The whole account in memory.
 #[derive(Debug, Default)]
@@ -78,18 +57,32 @@ pub(crate) struct State {
     pub(crate) replays: BTreeMap<String, Replay>,
 }
 
-impl State {
-    pub(crate) fn apply(&mut self, change: Change) {
-        match change {
-            Change::Put(Record::Customer(customer)) => {
-                self.positions.insert(customer.id.clone(), customer.n);
-                self.customers.insert(customer.n, customer);
-            }
-            Change::Put(Record::Replay(replay)) => drop(self.replays.insert(replay.key.clone(), replay)),
-            Change::Forget(key) => drop(self.replays.remove(&key)),
+impl Records for State {
+    type Record = Record;
+
+    fn bare() -> Self {
+        Self::default()
+    }
+
+    fn key(record: &Record) -> (&'static str, String) {
+        match record {
+            Record::Customer(it) => ("customer", it.id.clone()),
+            Record::Replay(it) => ("replay", it.key.clone()),
         }
     }
 
+    fn apply(&mut self, step: Step, record: Record) {
+        match record {
+            Record::Customer(it) => {
+                step.on(&mut self.positions, it.id.clone(), it.n);
+                step.on(&mut self.customers, it.n, it);
+            }
+            Record::Replay(it) => step.on(&mut self.replays, it.key.clone(), it),
+        }
+    }
+}
+
+impl State {
     /// A customer, also a deleted one.
     pub(crate) fn customer(&self, id: &str) -> Option<&Customer> {
         self.customers.get(self.positions.get(id)?)

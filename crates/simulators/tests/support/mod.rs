@@ -1,4 +1,4 @@
-//! A client for the simulator in tests.
+//! A simulator that runs, and a client for it.
 #![allow(dead_code, reason = "each test binary uses a part")]
 
 use std::path::Path;
@@ -6,14 +6,14 @@ use std::sync::Arc;
 
 use chrono::{DateTime, TimeZone as _, Utc};
 use mfh_simulators::keap::PERSONAL_ACCESS_TOKEN;
-use mfh_simulators::{Keap, Server};
-use mfh_types::{ManualClock, SeededRandom};
-use reqwest::{Client, Method, RequestBuilder};
+use mfh_simulators::{Keap, Server, Simulator};
+use mfh_types::{Clock, ManualClock, Random, SeededRandom};
+use reqwest::{Client, Method, RequestBuilder, Response};
 use serde_json::Value;
 
 /// A running simulator, its clock, and a client with a token.
-pub struct Fixture {
-    pub keap: Keap,
+pub struct Fixture<S> {
+    pub crm: S,
     pub server: Server,
     pub clock: Arc<ManualClock>,
     pub http: Client,
@@ -25,25 +25,37 @@ pub fn start_time() -> DateTime<Utc> {
     Utc.with_ymd_and_hms(2026, 3, 1, 10, 0, 0).unwrap()
 }
 
-impl Fixture {
+/// Status and body of an answer; text that is not JSON is a string.
+pub async fn read(response: Response) -> (u16, Value) {
+    let status = response.status().as_u16();
+    let text = response.text().await.unwrap();
+    (status, serde_json::from_str(&text).unwrap_or(Value::String(text)))
+}
+
+impl<S: Simulator> Fixture<S> {
+    /// Runs the simulator that `open` opens.
+    pub async fn start(open: impl FnOnce(Arc<dyn Clock>, Arc<dyn Random>) -> anyhow::Result<S>, token: &str) -> Self {
+        let clock = Arc::new(ManualClock::at(start_time()));
+        let crm = open(clock.clone(), Arc::new(SeededRandom::new(7))).unwrap();
+        let server = Server::start(crm.router(), crm.base_path()).await.unwrap();
+        let http = Client::builder().redirect(reqwest::redirect::Policy::none());
+        Self {
+            crm,
+            server,
+            clock,
+            http: http.build().unwrap(),
+            token: token.to_owned(),
+        }
+    }
+}
+
+impl Fixture<Keap> {
     pub async fn new() -> Self {
         Self::open(None).await
     }
 
     pub async fn open(dir: Option<&Path>) -> Self {
-        let clock = Arc::new(ManualClock::at(start_time()));
-        let keap = Keap::open(dir, clock.clone(), Arc::new(SeededRandom::new(7))).unwrap();
-        let server = keap.start().await.unwrap();
-        Self {
-            keap,
-            server,
-            clock,
-            http: Client::builder()
-                .redirect(reqwest::redirect::Policy::none())
-                .build()
-                .unwrap(),
-            token: PERSONAL_ACCESS_TOKEN.to_owned(),
-        }
+        Self::start(|clock, random| Keap::open(dir, clock, random), PERSONAL_ACCESS_TOKEN).await
     }
 
     /// A request to a path below the base URL, or to the origin when the path begins with `/_` or `/token`.
@@ -63,11 +75,7 @@ impl Fixture {
     }
 
     pub async fn send(&self, request: RequestBuilder) -> (u16, Value) {
-        let response = request.send().await.unwrap();
-        let status = response.status().as_u16();
-        let text = response.text().await.unwrap();
-        let body = serde_json::from_str(&text).unwrap_or(Value::String(text));
-        (status, body)
+        read(request.send().await.unwrap()).await
     }
 
     pub async fn get(&self, path: &str) -> (u16, Value) {

@@ -205,13 +205,12 @@ pub(super) async fn leave(
         &request_id,
         |tx| {
             let mut contact = holder(tx.state, &row)?.clone();
-            tx.log(Draft {
-                op: "update_contact",
-                contact_id: Some(contact.id.to_string()),
-                fields: Some(json!({ "company": null, "jobTitle": null })),
-                changed: true,
-                ..Draft::default()
-            });
+            tx.log_contact(
+                "update_contact",
+                contact.id,
+                Some(json!({ "company": null, "jobTitle": null })),
+                true,
+            );
             contact.position = None;
             contact.updated = tx.now;
             tx.put(Record::Contact(contact));

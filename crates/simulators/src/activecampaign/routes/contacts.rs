@@ -12,7 +12,7 @@ use crate::activecampaign::ActiveCampaign;
 use crate::activecampaign::contact::{self, MEMBERS};
 use crate::activecampaign::error::ApiError;
 use crate::activecampaign::params::{Params, body};
-use crate::activecampaign::state::{Change, Contact, Record, State, Transaction};
+use crate::activecampaign::state::{Contact, Record, State, Transaction};
 
 const PARAMETERS: [&str; 13] = [
     "id_greater",
@@ -153,13 +153,7 @@ fn insert(tx: &mut Transaction<'_>, sent: &JsonObject) -> Result<u64, ApiError> 
     let mut new = Contact::new(id, tx.now);
     contact::write(tx, &mut new, sent)?;
     tx.put(Record::Contact(new));
-    tx.log(Draft {
-        op: "create_contact",
-        contact_id: Some(id.to_string()),
-        fields: Some(Value::Object(sent.clone())),
-        changed: true,
-        ..Draft::default()
-    });
+    tx.log_contact("create_contact", id, Some(sent.clone().into()), true);
     Ok(id)
 }
 
@@ -240,14 +234,9 @@ pub(super) async fn delete(
     crm.write(
         &request_id,
         |tx| {
-            let id = tx.state.contact(&contact_id)?.id;
-            tx.changes.push(Change::DeleteContact(id));
-            tx.log(Draft {
-                op: "delete_contact",
-                contact_id: Some(contact_id.clone()),
-                changed: true,
-                ..Draft::default()
-            });
+            let contact = tx.state.contact(&contact_id)?;
+            tx.delete(Record::Contact(contact.clone()));
+            tx.log_contact("delete_contact", &contact_id, None, true);
             Ok(())
         },
         |_, ()| Json(json!({})),

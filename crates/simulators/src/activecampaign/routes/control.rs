@@ -1,48 +1,24 @@
-//! The simulator's own paths: its state for people and tests, reset and limits.
+//! What the simulator's own paths show of the account.
 
-use axum::extract::{Query, State as Ctx};
-use axum::http::StatusCode;
-use axum::response::{IntoResponse, Response};
-use axum::routing::{get, post};
-use axum::{Json, Router};
-use bytes::Bytes;
 use mfh_types::JsonObject;
-use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::activecampaign::error::ApiError;
 use crate::activecampaign::state::{Contact, State};
-use crate::activecampaign::{ActiveCampaign, Limits, contact, field};
+use crate::activecampaign::{contact, field};
 
-/// `GET /_state`, `POST /_reset` and `POST /_control/limits`.
-pub(crate) fn routes() -> Router<ActiveCampaign> {
-    Router::new()
-        .route("/_state", get(show_state))
-        .route("/_reset", post(reset))
-        .route("/_control/limits", post(set_limits))
-}
-
-#[derive(Debug, Deserialize)]
-struct Narrow {
-    contact_id: Option<String>,
-}
-
-async fn show_state(Ctx(crm): Ctx<ActiveCampaign>, Query(narrow): Query<Narrow>) -> Result<Json<Value>, ApiError> {
-    crm.read(|state| {
-        if let Some(id) = narrow.contact_id {
-            return Ok(Json(show_contact(state, state.contact(&id)?)));
-        }
-        let contacts = state.contacts.values();
-        let contacts: Vec<Value> = contacts.map(|contact| show_contact(state, contact)).collect();
-        let tags = state.tags.values();
-        let tags: Vec<Value> = tags
-            .map(|tag| json!({ "id": tag.id.to_string(), "name": tag.name, "type": tag.kind }))
-            .collect();
-        let fields: Vec<Value> = state.fields.iter().map(field::show).collect();
-        Ok(Json(
-            json!({ "contacts": contacts, "tags": tags, "custom_fields": fields }),
-        ))
-    })
+/// The whole account, or one contact of it.
+pub(crate) fn show_state(state: &State, contact_id: Option<&str>) -> Result<Value, ApiError> {
+    if let Some(id) = contact_id {
+        return Ok(show_contact(state, state.contact(id)?));
+    }
+    let contacts: Vec<Value> = state.contacts.values().map(|it| show_contact(state, it)).collect();
+    let tags = state.tags.values();
+    let tags: Vec<Value> = tags
+        .map(|tag| json!({ "id": tag.id.to_string(), "name": tag.name, "type": tag.kind }))
+        .collect();
+    let fields: Vec<Value> = state.fields.iter().map(field::show).collect();
+    Ok(json!({ "contacts": contacts, "tags": tags, "custom_fields": fields }))
 }
 
 /// A contact with names in place of ids.
@@ -74,18 +50,4 @@ fn show_contact(state: &State, contact: &Contact) -> Value {
         .map(|note| json!({ "id": note.id.to_string(), "text": note.text }))
         .collect();
     shown
-}
-
-async fn reset(Ctx(crm): Ctx<ActiveCampaign>) -> Response {
-    match crm.reset() {
-        Ok(()) => StatusCode::NO_CONTENT.into_response(),
-        Err(error) => ApiError::internal(&error).into_response(),
-    }
-}
-
-async fn set_limits(Ctx(crm): Ctx<ActiveCampaign>, bytes: Bytes) -> Result<Json<Limits>, ApiError> {
-    let limits: Limits =
-        serde_json::from_slice(&bytes).map_err(|_| ApiError::malformed("send {\"per_second\": number or null}"))?;
-    crm.set_limits(limits);
-    Ok(Json(limits))
 }

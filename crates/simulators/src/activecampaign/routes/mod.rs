@@ -14,7 +14,7 @@ use axum::routing::{delete, get, post, put};
 
 use super::ActiveCampaign;
 
-pub(crate) use control::routes as control;
+pub(crate) use control::show_state;
 
 /// Everything below `/api/3`.
 pub(crate) fn api() -> Router<ActiveCampaign> {

@@ -93,16 +93,6 @@ pub(super) async fn of_contact(
     })
 }
 
-fn draft(op: &'static str, contact: u64, tag: u64, changed: bool) -> Draft {
-    Draft {
-        op,
-        contact_id: Some(contact.to_string()),
-        tag_id: Some(tag.to_string()),
-        changed,
-        ..Draft::default()
-    }
-}
-
 /// 201 for a new row, 200 with the old one when the contact has the tag.
 pub(super) async fn apply(
     Ctx(crm): Ctx<ActiveCampaign>,
@@ -119,7 +109,7 @@ pub(super) async fn apply(
                 return Err(ApiError::related_missing("tag"));
             }
             let known = contact.tags.iter().find(|row| row.tag == tag).cloned();
-            tx.log(draft("apply_tag", contact.id, tag, known.is_none()));
+            tx.log_tag("apply_tag", contact.id, tag, known.is_none());
             if let Some(row) = known {
                 return Ok((StatusCode::OK, show_tag(&contact, &row)));
             }
@@ -150,7 +140,7 @@ pub(super) async fn remove(
             let owner = tx.state.owner_of(|contact| contact.tags.iter().any(is_row));
             let mut contact = owner.ok_or_else(|| ApiError::missing("SubscriberTag", &row))?.clone();
             for tagged in contact.tags.iter().filter(|tagged| is_row(tagged)) {
-                tx.log(draft("remove_tag", contact.id, tagged.tag, true));
+                tx.log_tag("remove_tag", contact.id, tagged.tag, true);
             }
             contact.tags.retain(|tagged| !is_row(tagged));
             contact.updated = tx.now;

@@ -74,7 +74,7 @@ fn store(
                 ..after.clone()
             }
     });
-    tx.log(op, &id, Some(sent), changed);
+    tx.log_contact(op, &id, Some(sent.into()), changed);
     tx.put(Record::Contact(Box::new(after)));
     Ok(id)
 }
@@ -88,7 +88,7 @@ pub(super) async fn create(
     crm.write(
         &request_id,
         |tx| {
-            let mut new = Contact::new(tx.next_id(), tx.now);
+            let mut new = Contact::new(tx.new_id(), tx.now);
             contact::write(tx, &mut new, &sent, Purpose::Create)?;
             store(tx, "create_contact", None, new, sent)
         },
@@ -109,7 +109,7 @@ pub(super) async fn upsert(
     crm.write(
         &request_id,
         |tx| {
-            let mut new = Contact::new(tx.next_id(), tx.now);
+            let mut new = Contact::new(tx.new_id(), tx.now);
             contact::write(tx, &mut new, &sent, Purpose::Upsert)?;
             let twin = tx.state.twin(&new).map(|(twin, _)| twin.clone());
             let Some(twin) = twin else {
@@ -154,21 +154,21 @@ pub(super) async fn delete(
     crm.write(
         &request_id,
         |tx| {
-            tx.state.contact(&contact_id)?;
-            tx.delete("contact", &contact_id);
+            let contact = tx.state.contact(&contact_id)?;
+            tx.delete(Record::Contact(Box::new(contact.clone())));
             let notes = tx.state.notes.values();
             for note in notes.filter(|note| note.contact_id == contact_id) {
-                tx.delete("note", &note.id);
+                tx.delete(Record::Note(note.clone()));
             }
-            tx.log("delete_contact", &contact_id, None, true);
+            tx.log_contact("delete_contact", &contact_id, None, true);
             Ok(())
         },
         |_, ()| Json(json!({ "succeded": true })),
     )
 }
 
-fn workflow_fields(workflow_id: &str) -> Option<JsonObject> {
-    json!({ "workflow_id": workflow_id }).as_object().cloned()
+fn workflow_fields(workflow_id: &str) -> Option<Value> {
+    Some(json!({ "workflow_id": workflow_id }))
 }
 
 /// A contact that is in the workflow already stays in it once.
@@ -193,7 +193,7 @@ pub(super) async fn enter_workflow(
             }
             let new = !contact.workflows.contains_key(&workflow_id);
             contact.workflows.entry(workflow_id.clone()).or_insert(tx.now);
-            tx.log("add_to_workflow", &contact_id, workflow_fields(&workflow_id), new);
+            tx.log_contact("add_to_workflow", &contact_id, workflow_fields(&workflow_id), new);
             tx.put(Record::Contact(Box::new(contact)));
             Ok(())
         },
@@ -211,7 +211,7 @@ pub(super) async fn leave_workflow(
         |tx| {
             let mut contact = tx.state.contact(&contact_id)?.clone();
             let was_in = contact.workflows.remove(&workflow_id).is_some();
-            tx.log(
+            tx.log_contact(
                 "remove_from_workflow",
                 &contact_id,
                 workflow_fields(&workflow_id),

@@ -1,47 +1,21 @@
-//! The simulator's own paths: its state for people and tests, reset and limits.
+//! What the simulator's own paths show of the location.
 
-use axum::extract::State as Ctx;
-use axum::http::StatusCode;
-use axum::response::{IntoResponse, Response};
-use axum::routing::{get, post};
-use axum::{Json, Router};
-use bytes::Bytes;
 use serde_json::{Value, json};
 
-use super::{Query, body};
 use crate::gohighlevel::error::ApiError;
 use crate::gohighlevel::state::{Contact, Note, State};
-use crate::gohighlevel::{GoHighLevel, Limits, contact, custom_field};
+use crate::gohighlevel::{contact, custom_field};
 
-/// `GET /_state`, `POST /_reset`, `POST /_control/limits` and `POST /_control/expire_tokens`.
-pub(crate) fn routes() -> Router<GoHighLevel> {
-    Router::new()
-        .route("/_state", get(show_state))
-        .route("/_reset", post(reset))
-        .route("/_control/limits", post(set_limits))
-        .route("/_control/expire_tokens", post(expire_tokens))
-}
-
-async fn show_state(Ctx(crm): Ctx<GoHighLevel>, query: Query) -> Result<Json<Value>, ApiError> {
-    crm.read(|state| {
-        if let Some(id) = query.get("contact_id") {
-            return Ok(Json(show_contact(state, state.contact(id)?)));
-        }
-        let contacts: Vec<Value> = state
-            .contacts
-            .values()
-            .map(|contact| show_contact(state, contact))
-            .collect();
-        let tags: Vec<Value> = state
-            .tags
-            .values()
-            .map(|tag| json!({ "id": tag.id, "name": tag.name }))
-            .collect();
-        let fields: Vec<Value> = state.custom_fields.values().map(custom_field::show).collect();
-        Ok(Json(
-            json!({ "contacts": contacts, "tags": tags, "custom_fields": fields }),
-        ))
-    })
+/// The whole location, or one contact of it.
+pub(crate) fn show_state(state: &State, contact_id: Option<&str>) -> Result<Value, ApiError> {
+    if let Some(id) = contact_id {
+        return Ok(show_contact(state, state.contact(id)?));
+    }
+    let contacts: Vec<Value> = state.contacts.values().map(|it| show_contact(state, it)).collect();
+    let tags = state.tags.values();
+    let tags: Vec<Value> = tags.map(|it| json!({ "id": it.id, "name": it.name })).collect();
+    let fields: Vec<Value> = state.custom_fields.values().map(custom_field::show).collect();
+    Ok(json!({ "contacts": contacts, "tags": tags, "custom_fields": fields }))
 }
 
 /// A contact with names in place of ids.
@@ -71,25 +45,4 @@ fn show_contact(state: &State, contact: &Contact) -> Value {
         .map(|note| json!({ "id": note.id, "title": note.title, "body": note.body }))
         .collect();
     shown
-}
-
-async fn reset(Ctx(crm): Ctx<GoHighLevel>) -> Response {
-    done(crm.reset())
-}
-
-async fn expire_tokens(Ctx(crm): Ctx<GoHighLevel>) -> Response {
-    done(crm.expire_tokens())
-}
-
-fn done(result: anyhow::Result<()>) -> Response {
-    match result {
-        Ok(()) => StatusCode::NO_CONTENT.into_response(),
-        Err(error) => ApiError::internal(&error).into_response(),
-    }
-}
-
-async fn set_limits(Ctx(crm): Ctx<GoHighLevel>, bytes: Bytes) -> Result<Json<Limits>, ApiError> {
-    let limits: Limits = body(&bytes)?;
-    crm.set_limits(limits);
-    Ok(Json(limits))
 }

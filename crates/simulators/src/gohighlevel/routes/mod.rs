@@ -15,8 +15,9 @@ use serde::de::DeserializeOwned;
 
 use super::GoHighLevel;
 use super::error::ApiError;
+use crate::account::Failure as _;
 
-pub(crate) use control::routes as control;
+pub(crate) use control::show_state;
 
 /// A query, decoded.
 type Query = axum::extract::Query<BTreeMap<String, String>>;
@@ -47,7 +48,7 @@ pub(crate) fn api() -> Router<GoHighLevel> {
 
 /// Reads a JSON body; a wrong one is a 422 that names the fault.
 fn body<T: DeserializeOwned>(bytes: &Bytes) -> Result<T, ApiError> {
-    serde_json::from_slice(bytes).map_err(|error| ApiError::property(format!("The request body is not valid: {error}")))
+    serde_json::from_slice(bytes).map_err(|error| ApiError::unreadable(&error))
 }
 
 /// The location of a query must be the token's.

@@ -66,7 +66,7 @@ pub(super) async fn create(
                 tx.state.user(user)?;
             }
             let note = Note {
-                id: tx.next_id(),
+                id: tx.new_id(),
                 contact_id,
                 user_id: sent.user_id,
                 title: sent.title,
@@ -75,7 +75,7 @@ pub(super) async fn create(
                 position: tx.state.notes.len(),
             };
             let fields = json!({ "note_id": note.id, "title": note.title, "body": note.body });
-            tx.log("add_note", &note.contact_id, fields.as_object().cloned(), true);
+            tx.log_contact("add_note", &note.contact_id, Some(fields), true);
             let shown = show(&note);
             tx.put(Record::Note(note));
             Ok(shown)

@@ -24,16 +24,6 @@ fn names_of(bytes: &Bytes) -> Result<Vec<String>, ApiError> {
     tag_names(sent.get("tags"))
 }
 
-fn draft(op: &'static str, contact_id: &str, name: &str, changed: bool) -> Draft {
-    Draft {
-        op,
-        contact_id: Some(contact_id.to_owned()),
-        tag_id: Some(name.to_owned()),
-        changed,
-        ..Draft::default()
-    }
-}
-
 /// Adds tags; a name that the location does not have becomes a tag of it.
 pub(super) async fn add(
     Ctx(crm): Ctx<GoHighLevel>,
@@ -49,7 +39,7 @@ pub(super) async fn add(
             tx.ensure_tags(&names);
             for name in names {
                 let new = !contact.tags.contains(&name);
-                tx.drafts.push(draft("apply_tag", &contact_id, &name, new));
+                tx.log_tag("apply_tag", &contact_id, &name, new);
                 if new {
                     contact.tags.push(name);
                     contact.date_updated = tx.now;
@@ -76,7 +66,7 @@ pub(super) async fn remove(
             let mut contact = tx.state.contact(&contact_id)?.clone();
             for name in names {
                 let had = contact.tags.contains(&name);
-                tx.drafts.push(draft("remove_tag", &contact_id, &name, had));
+                tx.log_tag("remove_tag", &contact_id, &name, had);
                 if had {
                     contact.tags.retain(|tag| *tag != name);
                     contact.date_updated = tx.now;
@@ -124,8 +114,8 @@ pub(super) async fn create(
             if tx.state.tags.values().any(|tag| tag.name == name) {
                 return Err(ApiError::bad("The tag name is already exist."));
             }
-            let tag = Tag { id: tx.next_id(), name };
-            tx.drafts.push(Draft {
+            let tag = Tag { id: tx.new_id(), name };
+            tx.log(Draft {
                 op: "create_tag",
                 tag_id: Some(tag.name.clone()),
                 changed: true,

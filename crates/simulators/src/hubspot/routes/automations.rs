@@ -7,8 +7,8 @@ use bytes::Bytes;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{batch, body, control, cut, with_next};
-use crate::access_log::{Draft, RequestId};
+use super::{batch, body, cut, now, with_next};
+use crate::access_log::RequestId;
 use crate::hubspot::HubSpot;
 use crate::hubspot::contact::time;
 use crate::hubspot::error::ApiError;
@@ -62,7 +62,7 @@ pub(super) async fn workflow_ids(
     bytes: Bytes,
 ) -> Result<(StatusCode, Json<Value>), ApiError> {
     let sent: Mappings = body(&bytes)?;
-    let now = control::now(&hubspot);
+    let now = now(&hubspot);
     hubspot.read(|state| {
         let is = |workflow: &Workflow, input: &MappingInput| match input {
             MappingInput::Flow { flow_id } => workflow.flow_id.to_string() == *flow_id,
@@ -103,13 +103,7 @@ pub(super) async fn enrol(
             return Err(ApiError::invalid(format!("workflow {workflow_id} is turned off")));
         }
         let new = !contact.workflows.contains_key(&workflow.id);
-        tx.log(Draft {
-            op: "enrol",
-            contact_id: Some(contact.id.to_string()),
-            fields: Some(json!({ "workflow_id": workflow_id })),
-            changed: new,
-            ..Draft::default()
-        });
+        tx.log_contact("enrol", contact.id, Some(json!({ "workflow_id": workflow_id })), new);
         if new {
             let mut contact = contact.clone();
             contact.workflows.insert(workflow.id, tx.now);

@@ -7,7 +7,7 @@ use mfh_types::TimestampMs;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{batch, body, control};
+use super::{batch, body, now};
 use crate::access_log::{Draft, RequestId};
 use crate::hubspot::HubSpot;
 use crate::hubspot::contact::time;
@@ -31,7 +31,7 @@ pub(super) async fn definitions(
     RawQuery(query): RawQuery,
 ) -> Result<Json<Value>, ApiError> {
     Params::only(query.as_deref(), &["businessUnitId", "includeTranslations"])?;
-    let now = control::now(&hubspot);
+    let now = now(&hubspot);
     let show = |it: &Subscription| {
         json!({
             "id": it.id.to_string(), "name": it.name, "description": "", "purpose": it.purpose,
@@ -77,7 +77,7 @@ pub(super) async fn statuses(
     RawQuery(query): RawQuery,
 ) -> Result<Json<Value>, ApiError> {
     check(&email, query.as_deref())?;
-    let now = control::now(&hubspot);
+    let now = now(&hubspot);
     hubspot.read(|state| {
         let consent = state.consent(&email);
         let shown = state.subscriptions.iter().map(|it| show(&consent, it, now));
@@ -171,7 +171,7 @@ pub(super) async fn all_mail(
     RawQuery(query): RawQuery,
 ) -> Result<Json<Value>, ApiError> {
     check(&email, query.as_deref())?;
-    let now = control::now(&hubspot);
+    let now = now(&hubspot);
     hubspot.read(|state| {
         let consent = state.consent(&email);
         let status = if consent.unsubscribed_from_all {

@@ -10,13 +10,13 @@ use mfh_types::JsonObject;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{batch, body, control, cut, with_next};
+use super::{batch, body, cut, now, with_next};
 use crate::access_log::{Draft, RequestId};
 use crate::hubspot::HubSpot;
 use crate::hubspot::contact;
 use crate::hubspot::error::ApiError;
 use crate::hubspot::params::Params;
-use crate::hubspot::state::{Contact, Key, Record, State, Transaction};
+use crate::hubspot::state::{Contact, Record, State, Transaction};
 
 /// The most records of a batch.
 const BATCH: usize = 100;
@@ -173,17 +173,11 @@ pub(super) async fn delete(
     hubspot.write(
         &request_id,
         |tx| {
-            let id = tx.state.contact(&contact_id)?.id;
-            tx.delete(Key::Contact(id));
-            let notes = tx.state.notes.values().filter(|note| note.contact_id == id);
-            let notes: Vec<u64> = notes.map(|note| note.id).collect();
-            notes.into_iter().for_each(|note| tx.delete(Key::Note(note)));
-            tx.log(Draft {
-                op: "delete_contact",
-                contact_id: Some(contact_id.clone()),
-                changed: true,
-                ..Draft::default()
-            });
+            let contact = tx.state.contact(&contact_id)?;
+            tx.delete(Record::Contact(contact.clone()));
+            let notes = tx.state.notes.values().filter(|note| note.contact_id == contact.id);
+            notes.for_each(|note| tx.delete(Record::Note(note.clone())));
+            tx.log_contact("delete_contact", &contact_id, None, true);
             Ok(())
         },
         |_, ()| StatusCode::NO_CONTENT,
@@ -220,7 +214,7 @@ pub(super) async fn batch_read(
 ) -> Result<(StatusCode, Json<Value>), ApiError> {
     let sent: BatchRead = body(&bytes)?;
     within_batch(sent.inputs.len())?;
-    let now = control::now(&hubspot);
+    let now = now(&hubspot);
     hubspot.read(|state| {
         let (mut results, mut missing) = (Vec::new(), Vec::new());
         // The order of the answer is not that of the request.

@@ -1,54 +1,24 @@
-//! The simulator's own paths: its state for people and tests, reset and limits.
+//! What the simulator's own paths show of the account.
 
-use axum::extract::{Query, State as Ctx};
-use axum::http::StatusCode;
-use axum::response::{IntoResponse, Response};
-use axum::routing::{get, post};
-use axum::{Json, Router};
-use bytes::Bytes;
 use mfh_types::TimestampMs;
-use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
-use super::body;
+use crate::hubspot::contact;
 use crate::hubspot::error::ApiError;
 use crate::hubspot::state::{Contact, List, Processing, State};
-use crate::hubspot::{HubSpot, Limits, contact};
 
-/// `GET /_state`, `POST /_reset` and `POST /_control/limits`.
-pub(crate) fn routes() -> Router<HubSpot> {
-    Router::new()
-        .route("/_state", get(show_state))
-        .route("/_reset", post(reset))
-        .route("/_control/limits", post(set_limits))
-}
-
-/// The present time as answers carry it.
-pub(super) fn now(hubspot: &HubSpot) -> TimestampMs {
-    TimestampMs(hubspot.clock().now())
-}
-
-#[derive(Debug, Deserialize)]
-struct Narrow {
-    contact_id: Option<String>,
-}
-
-async fn show_state(Ctx(hubspot): Ctx<HubSpot>, Query(narrow): Query<Narrow>) -> Result<Json<Value>, ApiError> {
-    let now = now(&hubspot);
-    hubspot.read(|state| {
-        if let Some(id) = narrow.contact_id {
-            return Ok(Json(show_contact(state, state.contact(&id)?)));
-        }
-        let contacts: Vec<Value> = state.contacts.values().map(|it| show_contact(state, it)).collect();
-        let lists = state.lists.values();
-        let tags: Vec<Value> = lists
-            .map(|list| json!({ "id": list.id.to_string(), "name": list.name, "processing": list.processing }))
-            .collect();
-        let properties: Vec<Value> = state.properties.iter().map(|it| it.show(now)).collect();
-        Ok(Json(
-            json!({ "contacts": contacts, "tags": tags, "properties": properties }),
-        ))
-    })
+/// The whole account, or one contact of it.
+pub(crate) fn show_state(state: &State, contact_id: Option<&str>, now: TimestampMs) -> Result<Value, ApiError> {
+    if let Some(id) = contact_id {
+        return Ok(show_contact(state, state.contact(id)?));
+    }
+    let contacts: Vec<Value> = state.contacts.values().map(|it| show_contact(state, it)).collect();
+    let lists = state.lists.values();
+    let tags: Vec<Value> = lists
+        .map(|list| json!({ "id": list.id.to_string(), "name": list.name, "processing": list.processing }))
+        .collect();
+    let properties: Vec<Value> = state.properties.iter().map(|it| it.show(now)).collect();
+    Ok(json!({ "contacts": contacts, "tags": tags, "properties": properties }))
 }
 
 /// A contact with names in place of ids.
@@ -76,17 +46,4 @@ fn show_contact(state: &State, contact: &Contact) -> Value {
         "created_at": contact.created_at,
         "updated_at": contact.updated_at,
     })
-}
-
-async fn reset(Ctx(hubspot): Ctx<HubSpot>) -> Response {
-    match hubspot.reset() {
-        Ok(()) => StatusCode::NO_CONTENT.into_response(),
-        Err(error) => ApiError::internal(&error).into_response(),
-    }
-}
-
-async fn set_limits(Ctx(hubspot): Ctx<HubSpot>, bytes: Bytes) -> Result<Json<Limits>, ApiError> {
-    let limits: Limits = body(&bytes)?;
-    hubspot.set_limits(limits);
-    Ok(Json(limits))
 }

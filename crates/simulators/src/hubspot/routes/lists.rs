@@ -11,7 +11,7 @@ use mfh_types::TimestampMs;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{batch, body, control, cut, with_next};
+use super::{batch, body, cut, now, with_next};
 use crate::access_log::{Draft, RequestId};
 use crate::hubspot::HubSpot;
 use crate::hubspot::contact::time;
@@ -264,13 +264,7 @@ fn change(
                 continue;
             };
             let is_change = contact.lists.contains_key(&list) != add;
-            tx.log(Draft {
-                op: if add { "apply_tag" } else { "remove_tag" },
-                contact_id: Some(id.clone()),
-                tag_id: Some(list.to_string()),
-                changed: is_change,
-                ..Draft::default()
-            });
+            tx.log_tag(if add { "apply_tag" } else { "remove_tag" }, &id, list, is_change);
             if is_change {
                 put(tx, contact, list, add);
                 changed.push(id);
@@ -339,7 +333,7 @@ struct RecordIds {
 /// Of several records; here the ids of lists are numbers, as the vendor has them.
 pub(super) async fn of_contacts(Ctx(hubspot): Ctx<HubSpot>, bytes: Bytes) -> Result<Json<Value>, ApiError> {
     let sent: RecordIds = body(&bytes)?;
-    let now = control::now(&hubspot);
+    let now = now(&hubspot);
     hubspot.read(|state| {
         let of_type = sent.inputs.iter().filter(|input| input.object_type_id == CONTACT_TYPE);
         let results = of_type.filter_map(|input| {

@@ -20,8 +20,9 @@ use serde_json::{Value, json};
 use super::HubSpot;
 use super::contact::time;
 use super::error::ApiError;
+use crate::account::Failure as _;
 
-pub(crate) use control::routes as control;
+pub(crate) use control::show_state;
 
 /// Everything that needs a token.
 pub(crate) fn api() -> Router<HubSpot> {
@@ -75,7 +76,12 @@ pub(crate) fn api() -> Router<HubSpot> {
 
 /// Reads a JSON body; a wrong one is a 400 that names the fault.
 fn body<T: DeserializeOwned>(bytes: &Bytes) -> Result<T, ApiError> {
-    serde_json::from_slice(bytes).map_err(|error| ApiError::invalid(format!("Invalid input JSON: {error}")))
+    serde_json::from_slice(bytes).map_err(|error| ApiError::unreadable(&error))
+}
+
+/// The present time as answers carry it.
+fn now(hubspot: &HubSpot) -> TimestampMs {
+    TimestampMs::now(hubspot.clock())
 }
 
 /// Where the next page begins, if there is one.

@@ -8,7 +8,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::body;
-use crate::access_log::{Draft, RequestId};
+use crate::access_log::RequestId;
 use crate::hubspot::HubSpot;
 use crate::hubspot::contact::time;
 use crate::hubspot::error::ApiError;
@@ -92,13 +92,12 @@ pub(super) async fn create(
             timestamp: hs_timestamp,
             created_at: tx.now,
         };
-        tx.log(Draft {
-            op: "create_note",
-            contact_id: Some(contact_id.to_string()),
-            fields: Some(json!({ "hs_note_body": note.body })),
-            changed: true,
-            ..Draft::default()
-        });
+        tx.log_contact(
+            "create_note",
+            contact_id,
+            Some(json!({ "hs_note_body": note.body })),
+            true,
+        );
         tx.put(Record::Note(note.clone()));
         Ok(note)
     };

@@ -4,7 +4,7 @@ use axum::Json;
 use axum::extract::{RawQuery, State as Ctx};
 use serde_json::{Value, json};
 
-use super::control::now;
+use super::now;
 use crate::hubspot::HubSpot;
 use crate::hubspot::error::ApiError;
 use crate::hubspot::params::Params;

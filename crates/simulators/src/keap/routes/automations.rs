@@ -10,6 +10,7 @@ use serde_json::{Map, Value, json};
 
 use super::body;
 use crate::access_log::{Draft, RequestId};
+use crate::account::Failure as _;
 use crate::keap::Keap;
 use crate::keap::error::ApiError;
 use crate::keap::filter;

@@ -9,14 +9,14 @@ use mfh_types::JsonObject;
 use serde_json::{Value, json};
 
 use super::body;
-use crate::access_log::{Draft, RequestId};
+use crate::access_log::RequestId;
 use crate::keap::Keap;
 use crate::keap::contact;
 use crate::keap::custom_field;
 use crate::keap::error::ApiError;
 use crate::keap::filter::{self, Condition};
 use crate::keap::params::{Bounds, Page, Params, id_key};
-use crate::keap::state::{Contact, Key, Record, State, Transaction};
+use crate::keap::state::{Contact, Record, State, Transaction};
 
 type Test = Box<dyn Fn(&State, &Contact) -> bool>;
 
@@ -197,13 +197,7 @@ pub(super) async fn create(
                     store_update(tx, old, &sent, None).map(|id| (StatusCode::OK, id))
                 }
                 None => {
-                    tx.log(Draft {
-                        op: "create_contact",
-                        contact_id: Some(new.id.to_string()),
-                        fields: Some(Value::Object(sent.clone())),
-                        changed: true,
-                        ..Draft::default()
-                    });
+                    tx.log_contact("create_contact", new.id, Some(sent.clone().into()), true);
                     let id = new.id;
                     tx.put(Record::Contact(new));
                     Ok((StatusCode::CREATED, id))
@@ -280,13 +274,7 @@ fn store_update(
     let changed = before.properties != after.properties
         || before.custom_fields != after.custom_fields
         || before.company_id != after.company_id;
-    tx.log(Draft {
-        op: "update_contact",
-        contact_id: Some(after.id.to_string()),
-        fields: Some(Value::Object(written)),
-        changed,
-        ..Draft::default()
-    });
+    tx.log_contact("update_contact", after.id, Some(written.into()), changed);
     let id = after.id;
     tx.put(Record::Contact(after));
     Ok(id)
@@ -300,18 +288,13 @@ pub(super) async fn delete(
     keap.write(
         &request_id,
         |tx| {
-            let id = tx.state.contact(&contact_id)?.id;
-            tx.delete(Key::Contact(id));
-            let notes = tx.state.notes.values().filter(|note| note.contact_id == id);
+            let contact = tx.state.contact(&contact_id)?;
+            tx.delete(Record::Contact(contact.clone()));
+            let notes = tx.state.notes.values().filter(|note| note.contact_id == contact.id);
             for note in notes {
-                tx.delete(Key::Note(note.id));
+                tx.delete(Record::Note(note.clone()));
             }
-            tx.log(Draft {
-                op: "delete_contact",
-                contact_id: Some(contact_id.clone()),
-                changed: true,
-                ..Draft::default()
-            });
+            tx.log_contact("delete_contact", &contact_id, None, true);
             Ok(())
         },
         |_, ()| StatusCode::NO_CONTENT,

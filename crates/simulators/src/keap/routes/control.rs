@@ -1,52 +1,24 @@
-//! The simulator's own paths: its state for people and tests, reset and limits.
+//! What the simulator's own paths show of the account.
 
-use axum::extract::{Query, State as Ctx};
-use axum::http::StatusCode;
-use axum::response::{IntoResponse, Response};
-use axum::routing::{get, post};
-use axum::{Json, Router};
-use bytes::Bytes;
-use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::body;
 use crate::keap::error::ApiError;
 use crate::keap::state::{Contact, State};
-use crate::keap::{Keap, Limits, contact, custom_field};
+use crate::keap::{contact, custom_field};
 
-/// `GET /_state`, `POST /_reset` and `POST /_control/limits`.
-pub(crate) fn routes() -> Router<Keap> {
-    Router::new()
-        .route("/_state", get(show_state))
-        .route("/_reset", post(reset))
-        .route("/_control/limits", post(set_limits))
-}
-
-#[derive(Debug, Deserialize)]
-struct Narrow {
-    contact_id: Option<String>,
-}
-
-async fn show_state(Ctx(keap): Ctx<Keap>, Query(narrow): Query<Narrow>) -> Result<Json<Value>, ApiError> {
-    keap.read(|state| {
-        if let Some(id) = narrow.contact_id {
-            return Ok(Json(show_contact(state, state.contact(&id)?)));
-        }
-        let contacts: Vec<Value> = state
-            .contacts
-            .values()
-            .map(|contact| show_contact(state, contact))
-            .collect();
-        let tags: Vec<Value> = state
-            .tags
-            .values()
-            .map(|tag| json!({ "id": tag.id.to_string(), "name": tag.name }))
-            .collect();
-        let fields: Vec<Value> = state.custom_fields.values().map(custom_field::show).collect();
-        Ok(Json(
-            json!({ "contacts": contacts, "tags": tags, "custom_fields": fields }),
-        ))
-    })
+/// The whole account, or one contact of it.
+pub(crate) fn show_state(state: &State, contact_id: Option<&str>) -> Result<Value, ApiError> {
+    if let Some(id) = contact_id {
+        return Ok(show_contact(state, state.contact(id)?));
+    }
+    let contacts = state.contacts.values();
+    let contacts: Vec<Value> = contacts.map(|contact| show_contact(state, contact)).collect();
+    let tags = state.tags.values();
+    let tags: Vec<Value> = tags
+        .map(|tag| json!({ "id": tag.id.to_string(), "name": tag.name }))
+        .collect();
+    let fields: Vec<Value> = state.custom_fields.values().map(custom_field::show).collect();
+    Ok(json!({ "contacts": contacts, "tags": tags, "custom_fields": fields }))
 }
 
 /// A contact with names in place of ids.
@@ -100,17 +72,4 @@ fn entered(state: &State, contact: &Contact) -> Value {
         }))
     })
     .collect()
-}
-
-async fn reset(Ctx(keap): Ctx<Keap>) -> Response {
-    match keap.reset() {
-        Ok(()) => StatusCode::NO_CONTENT.into_response(),
-        Err(error) => ApiError::internal(&error).into_response(),
-    }
-}
-
-async fn set_limits(Ctx(keap): Ctx<Keap>, bytes: Bytes) -> Result<Json<Limits>, ApiError> {
-    let limits: Limits = body(&bytes)?;
-    keap.set_limits(limits);
-    Ok(Json(limits))
 }

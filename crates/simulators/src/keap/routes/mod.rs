@@ -19,8 +19,9 @@ use serde_json::Value;
 
 use super::Keap;
 use super::error::ApiError;
+use crate::account::Failure as _;
 
-pub(crate) use control::routes as control;
+pub(crate) use control::show_state;
 
 /// Everything below `/rest/v2`.
 pub(crate) fn api() -> Router<Keap> {
@@ -85,7 +86,7 @@ pub(crate) fn api() -> Router<Keap> {
 
 /// Reads a JSON body; a wrong one is a 400 that names the fault.
 fn body<T: DeserializeOwned>(bytes: &Bytes) -> Result<T, ApiError> {
-    serde_json::from_slice(bytes).map_err(|error| ApiError::invalid(format!("The request body is not valid: {error}")))
+    serde_json::from_slice(bytes).map_err(|error| ApiError::unreadable(&error))
 }
 
 /// Adds members that have a value.

@@ -13,7 +13,7 @@ use crate::keap::Keap;
 use crate::keap::error::ApiError;
 use crate::keap::filter;
 use crate::keap::params::{Bounds, Page, Params, id_key};
-use crate::keap::state::{Key, Note, Record, State, Transaction, find};
+use crate::keap::state::{Note, Record, State, Transaction, find};
 
 type Test = Box<dyn Fn(&Note) -> bool>;
 
@@ -252,7 +252,7 @@ pub(super) async fn delete(
         |tx| {
             let note = find_note(tx.state, &contact_id, &note_id)?.clone();
             log(tx, "delete_note", &note);
-            tx.delete(Key::Note(note.id));
+            tx.delete(Record::Note(note));
             Ok(())
         },
         |_, ()| StatusCode::NO_CONTENT,

@@ -424,7 +424,7 @@ pub(super) async fn apply(
                     Err(_) => "CONTACT_DOES_NOT_EXIST",
                     Ok(contact) => {
                         let new = !contact.tags.contains_key(&tag);
-                        tx.log(draft("apply_tag", &id, tag, new));
+                        tx.log_tag("apply_tag", &id, tag, new);
                         if new {
                             let mut contact = contact.clone();
                             contact.tags.insert(tag, tx.now);
@@ -440,16 +440,6 @@ pub(super) async fn apply(
         },
         |_, results| Json(json!({ "results": results })),
     )
-}
-
-fn draft(op: &'static str, contact_id: &str, tag_id: u64, changed: bool) -> Draft {
-    Draft {
-        op,
-        contact_id: Some(contact_id.to_owned()),
-        tag_id: Some(tag_id.to_string()),
-        changed,
-        ..Draft::default()
-    }
 }
 
 pub(super) async fn remove(
@@ -468,7 +458,7 @@ pub(super) async fn remove(
                     continue;
                 };
                 let had = contact.tags.contains_key(&tag);
-                tx.log(draft("remove_tag", &id, tag, had));
+                tx.log_tag("remove_tag", &id, tag, had);
                 if had {
                     let mut contact = contact.clone();
                     contact.tags.remove(&tag);

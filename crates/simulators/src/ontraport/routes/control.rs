@@ -1,61 +1,32 @@
-//! The simulator's own paths: its state for people and tests, reset and limits.
+//! What the simulator's own paths show of the account.
 
 use std::collections::BTreeMap;
 
-use axum::extract::{Query, State as Ctx};
-use axum::http::StatusCode;
-use axum::response::{IntoResponse, Response};
-use axum::routing::{get, post};
-use axum::{Json, Router};
-use bytes::Bytes;
 use mfh_types::{JsonObject, TimestampMs};
-use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::ontraport::error::ApiError;
 use crate::ontraport::state::{Automation, Contact, State};
-use crate::ontraport::{Limits, Ontraport};
 
-/// `GET /_state`, `POST /_reset` and `POST /_control/limits`.
-pub(crate) fn routes() -> Router<Ontraport> {
-    Router::new()
-        .route("/_state", get(show_state))
-        .route("/_reset", post(reset))
-        .route("/_control/limits", post(set_limits))
-}
-
-#[derive(Debug, Deserialize)]
-struct Narrow {
-    contact_id: Option<String>,
-}
-
-async fn show_state(Ctx(ontraport): Ctx<Ontraport>, Query(narrow): Query<Narrow>) -> Result<Json<Value>, ApiError> {
-    ontraport.read(|state| {
-        if let Some(id) = narrow.contact_id {
-            return Ok(Json(show_contact(state, state.contact(&id)?)));
-        }
-        let contacts: Vec<Value> = state
-            .contacts
-            .values()
-            .map(|contact| show_contact(state, contact))
-            .collect();
-        let tags: Vec<Value> = state
-            .tags
-            .values()
-            .map(|tag| json!({ "id": tag.id.to_string(), "name": tag.name }))
-            .collect();
-        let fields = state.fields.iter().filter(|field| field.is_custom());
-        let fields: Vec<Value> = fields
-            .map(|field| {
-                let mut shown = field.meta();
-                shown["key"] = field.property.as_str().into();
-                shown
-            })
-            .collect();
-        Ok(Json(
-            json!({ "contacts": contacts, "tags": tags, "custom_fields": fields }),
-        ))
-    })
+/// The whole account, or one contact of it.
+pub(crate) fn show_state(state: &State, contact_id: Option<&str>) -> Result<Value, ApiError> {
+    if let Some(id) = contact_id {
+        return Ok(show_contact(state, state.contact(id)?));
+    }
+    let contacts: Vec<Value> = state.contacts.values().map(|it| show_contact(state, it)).collect();
+    let tags = state.tags.values();
+    let tags: Vec<Value> = tags
+        .map(|it| json!({ "id": it.id.to_string(), "name": it.name }))
+        .collect();
+    let fields = state.fields.iter().filter(|field| field.is_custom());
+    let fields: Vec<Value> = fields
+        .map(|field| {
+            let mut shown = field.meta();
+            shown["key"] = field.property.as_str().into();
+            shown
+        })
+        .collect();
+    Ok(json!({ "contacts": contacts, "tags": tags, "custom_fields": fields }))
 }
 
 /// A contact with names in place of ids; custom values that are set stand apart.
@@ -91,18 +62,4 @@ fn show_contact(state: &State, contact: &Contact) -> Value {
 fn entered(known: &[Automation], times: &BTreeMap<u64, TimestampMs>) -> Value {
     let of = |it: &Automation| Some(json!({ "id": it.id.to_string(), "name": it.name, "at": times.get(&it.id)? }));
     known.iter().filter_map(of).collect()
-}
-
-async fn reset(Ctx(ontraport): Ctx<Ontraport>) -> Response {
-    match ontraport.reset() {
-        Ok(()) => StatusCode::NO_CONTENT.into_response(),
-        Err(error) => ApiError::internal(&error).into_response(),
-    }
-}
-
-async fn set_limits(Ctx(ontraport): Ctx<Ontraport>, bytes: Bytes) -> Result<Json<Limits>, ApiError> {
-    let limits: Limits = serde_json::from_slice(&bytes)
-        .map_err(|error| ApiError::invalid(format!("The limits are not valid: {error}")))?;
-    ontraport.set_limits(limits);
-    Ok(Json(limits))
 }

@@ -17,7 +17,7 @@ use super::params::{Params, text};
 use super::state::State;
 use super::{ACCOUNT_ID, Ontraport};
 
-pub(crate) use control::routes as control;
+pub(crate) use control::show_state;
 
 /// Everything below `/1`.
 pub(crate) fn api() -> Router<Ontraport> {

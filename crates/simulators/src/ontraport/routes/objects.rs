@@ -13,7 +13,7 @@ use crate::ontraport::Ontraport;
 use crate::ontraport::contact;
 use crate::ontraport::error::ApiError;
 use crate::ontraport::params::{Page, Params, body, number, take_kind, text};
-use crate::ontraport::state::{Contact, Key, Note, Record, Tag, Transaction, kind, show_note, show_tag};
+use crate::ontraport::state::{Contact, Note, Record, Tag, Transaction, kind, show_note, show_tag};
 
 type Answer = Result<Json<Value>, ApiError>;
 
@@ -234,17 +234,12 @@ pub(super) async fn delete(
 }
 
 fn delete_contact(tx: &mut Transaction<'_>, id: &str) -> Result<(), ApiError> {
-    let id = tx.state.contact(id)?.id;
-    tx.delete(Key::Contact(id));
-    let notes = tx.state.notes.values().filter(|note| note.contact_id == id);
+    let contact = tx.state.contact(id)?;
+    tx.delete(Record::Contact(contact.clone()));
+    let notes = tx.state.notes.values().filter(|note| note.contact_id == contact.id);
     for note in notes {
-        tx.delete(Key::Note(note.id));
+        tx.delete(Record::Note(note.clone()));
     }
-    tx.log(Draft {
-        op: "delete_contact",
-        contact_id: Some(id.to_string()),
-        changed: true,
-        ..Draft::default()
-    });
+    tx.log_contact("delete_contact", contact.id, None, true);
     Ok(())
 }

@@ -152,7 +152,7 @@ fn change(
         request_id,
         |tx| {
             let tags = choose(tx);
-            let made: Vec<u64> = tx.changes.iter().filter_map(made_tag).collect();
+            let made: Vec<u64> = tx.puts().filter_map(made_tag).collect();
             let exists = |tag: &u64| tx.state.tags.contains_key(tag) || made.contains(tag);
             let tags: Vec<u64> = tags.into_iter().filter(exists).collect();
             let selected: Vec<Contact> = contacts
@@ -171,9 +171,9 @@ fn change(
     )
 }
 
-fn made_tag(change: &crate::ontraport::state::Change) -> Option<u64> {
-    match change {
-        crate::ontraport::state::Change::Put(Record::Tag(tag)) => Some(tag.id),
+fn made_tag(record: &Record) -> Option<u64> {
+    match record {
+        Record::Tag(tag) => Some(tag.id),
         _ => None,
     }
 }
@@ -185,11 +185,10 @@ fn mark(tx: &mut Transaction<'_>, contact: &mut Contact, tag: u64, add: bool) {
     } else {
         contact.tags.remove(&tag);
     }
-    tx.log(Draft {
-        op: if add { "apply_tag" } else { "remove_tag" },
-        contact_id: Some(contact.id.to_string()),
-        tag_id: Some(tag.to_string()),
-        changed: had != add,
-        ..Draft::default()
-    });
+    tx.log_tag(
+        if add { "apply_tag" } else { "remove_tag" },
+        contact.id,
+        tag,
+        had != add,
+    );
 }

@@ -3,11 +3,14 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use aws_lc_rs::digest::{SHA256, digest};
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use mfh_aws::{OAuthClients, SealedSecrets, SharedQueues, Vault, VaultError};
 use mfh_database::{ConnectionChange, Database, DatabaseError, StoredSecrets};
 use mfh_types::{
     AccountId, AuthStatus, AuthType, Clock, ConnectionId, ConnectionSettings, ConnectionStatus, Credentials, Platform,
-    PlatformConnection, PlatformConnectionAuth, PlatformId, PlatformStatus, Timestamp,
+    PlatformConnection, PlatformConnectionAuth, PlatformId, PlatformStatus, Secret, Timestamp,
 };
 use moka::future::Cache;
 
@@ -167,7 +170,7 @@ impl Loader {
         }
         let credentials = self.open(&opened).await?;
         let tokens = self.tokens(&opened, &credentials)?;
-        let connector = self.build(&opened.platform, site(&opened), &credentials, tokens)?;
+        let connector = self.build(&opened.platform, site(&opened), &credentials, tokens, !marked)?;
         self.connectors.insert(version, Arc::clone(&connector)).await;
         self.note_use(&opened).await;
         Ok(Loaded { connector, marked })
@@ -326,7 +329,7 @@ impl Loader {
         credentials: &Credentials,
     ) -> Result<Arc<dyn Connector>> {
         let tokens = static_tokens(platform, credentials)?;
-        self.build(platform, site, credentials, tokens)
+        self.build(platform, site, credentials, tokens, false)
     }
 
     fn build(
@@ -335,6 +338,7 @@ impl Loader {
         site: Site<'_>,
         credentials: &Credentials,
         tokens: Arc<dyn TokenSource>,
+        accepted: bool,
     ) -> Result<Arc<dyn Connector>> {
         let base_url = site.base_url.unwrap_or(&platform.api_config.base_url);
         let config = ConnectorConfig {
@@ -352,7 +356,7 @@ impl Loader {
             user_host: site
                 .base_url
                 .is_some_and(|url| !mfh_outbound::same_origin(url, &platform.api_config.base_url)),
-            throttle_key: None,
+            throttle_key: throttle_key(&platform.slug, site.auth_type, credentials, accepted),
             shared: Arc::clone(&self.shared),
         };
         build(&platform.slug, config)
@@ -585,6 +589,34 @@ pub fn external_app_id(credentials: &Credentials) -> Option<String> {
         .map(|id| id.expose().to_owned())
 }
 
+/// What the requests of a connection are counted by here, where that is not the account at the vendor that a sign-in told.
+///
+/// Whoever shares a timeline can use it up, so an account of ours must not get onto that of another by typing an id. So
+/// the place of a connection is named by what only its owner has:
+///
+/// - A sign-in by OAuth is counted by the tenant, location or portal that the vendor named in it (`None`): nobody types
+///   that, and every account of ours that signed in there shares what the vendor counts together.
+/// - A pasted secret is counted by its fingerprint, and never by the location or app id pasted beside it. Vendors count
+///   such secrets by themselves (Keap's keys, private integrations of GoHighLevel, private apps of HubSpot) or have
+///   one for each app id (Ontraport), so the same secret in two accounts of ours is one quota, there and here.
+/// - ActiveCampaign alone counts a whole host over all its keys. A key that the vendor has `accepted` shares the host's
+///   timeline with the other keys; one that is only tried, or was refused, is counted by itself, so that naming the
+///   host of another costs its owner none of our slots.
+fn throttle_key(slug: &str, auth_type: AuthType, credentials: &Credentials, accepted: bool) -> Option<String> {
+    if auth_type == AuthType::OAuth2 || (slug == "activecampaign" && accepted) {
+        return None;
+    }
+    let secret = credentials.access_token.as_ref().or(credentials.api_key.as_ref())?;
+    Some(format!("secret-{}", fingerprint(secret)))
+}
+
+/// Tells secrets apart without telling them.
+fn fingerprint(secret: &Secret) -> String {
+    let salted = format!("throttle\0{}", secret.expose().trim());
+    let hash = digest(&SHA256, salted.as_bytes());
+    URL_SAFE_NO_PAD.encode(&hash.as_ref()[..12])
+}
+
 /// The secret that a platform signs in with, as it is: an access token, or a key that the user pasted.
 fn static_tokens(platform: &Platform, credentials: &Credentials) -> Result<Arc<dyn TokenSource>> {
     let slug = known_slug(&platform.slug);
@@ -616,4 +648,64 @@ fn locked(error: &VaultError) -> ConnectorError {
         VaultError::Unreadable => ErrorKind::ConnectionReauthRequired,
     };
     ConnectorError::new(UNKNOWN, kind, error.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn pasted(key: &str, beside: &str) -> Credentials {
+        let mut credentials = Credentials {
+            api_key: Some(Secret::new(key)),
+            ..Credentials::default()
+        };
+        credentials.extra.insert("location_id".to_owned(), Secret::new(beside));
+        credentials
+    }
+
+    fn key(slug: &str, credentials: &Credentials, accepted: bool) -> Option<String> {
+        throttle_key(slug, AuthType::ApiKey, credentials, accepted)
+    }
+
+    #[test]
+    fn a_pasted_secret_is_counted_by_itself_whatever_id_is_pasted_beside_it() {
+        for slug in ["gohighlevel", "hubspot", "keap", "ontraport", "stripe"] {
+            let owner = key(slug, &pasted("pit-owner", "their-location"), true);
+            assert_ne!(owner, key(slug, &pasted("pit-guess", "their-location"), true), "{slug}");
+            assert_ne!(
+                owner,
+                key(slug, &pasted("pit-guess", "their-location"), false),
+                "{slug}"
+            );
+            // The owner's other accounts share what the vendor counts together, stored or only tried.
+            assert_eq!(
+                owner,
+                key(slug, &pasted(" pit-owner ", "their-location"), false),
+                "{slug}"
+            );
+            assert!(!owner.unwrap().contains("pit-owner"), "{slug}");
+        }
+    }
+
+    #[test]
+    fn keys_of_one_activecampaign_account_share_its_host_once_they_were_accepted() {
+        let (one, other) = (pasted("one", ""), pasted("other", ""));
+        assert_eq!(
+            (key("activecampaign", &one, true), key("activecampaign", &other, true)),
+            (None, None)
+        );
+        let tried = key("activecampaign", &other, false);
+        assert!(tried.is_some());
+        assert_ne!(tried, key("activecampaign", &one, false));
+    }
+
+    #[test]
+    fn a_sign_in_is_counted_by_the_account_that_the_vendor_named() {
+        for accepted in [true, false] {
+            assert_eq!(
+                throttle_key("gohighlevel", AuthType::OAuth2, &pasted("x", "y"), accepted),
+                None
+            );
+        }
+    }
 }

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use mfh_types::Clock;
 
+use super::LONGEST_WAIT;
 use super::ledger::{Ask, Ledger, Stretch};
 use super::pace::{Micros, Pace, SECOND};
 
@@ -48,6 +49,8 @@ struct State {
     /// Whether slots were missed since they were last asked for.
     wasted: bool,
     last_used: Micros,
+    /// How long it took lately until the ledger answered.
+    delay: Micros,
 }
 
 impl State {
@@ -103,6 +106,7 @@ impl Lane {
             appetite: 1,
             wasted: false,
             last_used: 0,
+            delay: 0,
         };
         Self {
             key,
@@ -193,17 +197,22 @@ impl Lane {
             state.wasted = false;
             let slots = state.appetite.max(self.waiting.load(Ordering::Relaxed)).min(most);
             let known_until = state.held.next.max(state.full_until);
-            let earliest = (now - life(pace)).max(state.not_before);
+            // A slot must not be over before the answer is here.
+            let earliest = (now + state.delay - life(pace)).max(state.not_before);
+            // Slots that lie far ahead are for the one who waits for them.
+            let slots = if patience > LONGEST_WAIT { 1 } else { slots };
             Ask {
                 slots,
                 spacing,
                 earliest,
-                latest: now + patience,
+                latest: now + patience.max(state.delay),
                 is_idle: known_until < earliest,
             }
         };
         let taken = self.ledger.take(&self.key, ask).await;
+        let delay = self.now() - now;
         let mut state = self.state();
+        state.delay = delay.max(state.delay - state.delay / 4);
         match taken {
             Ok(stretch) => {
                 state.held = stretch;

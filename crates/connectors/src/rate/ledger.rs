@@ -155,6 +155,9 @@ pub(crate) struct Ledger {
     clock: Arc<dyn Clock>,
     #[cfg(test)]
     asked: AtomicI64,
+    /// Moves a clock while slots are asked for, as a slow table does.
+    #[cfg(test)]
+    pub(crate) slow: Option<(Arc<mfh_types::ManualClock>, chrono::TimeDelta)>,
 }
 
 impl Ledger {
@@ -166,6 +169,8 @@ impl Ledger {
             clock,
             #[cfg(test)]
             asked: AtomicI64::new(0),
+            #[cfg(test)]
+            slow: None,
         }
     }
 
@@ -187,7 +192,12 @@ impl Ledger {
     /// The next free slots of a timeline, or until when it is taken.
     pub(crate) async fn take(&self, key: &str, ask: Ask) -> Result<Stretch, Micros> {
         #[cfg(test)]
-        self.asked.fetch_add(1, Ordering::Relaxed);
+        {
+            self.asked.fetch_add(1, Ordering::Relaxed);
+            if let Some((clock, by)) = &self.slow {
+                clock.advance(*by);
+            }
+        }
         let Some(database) = &self.table else {
             return ask.stretch(self.own.take(key, ask.claim()));
         };

@@ -91,6 +91,9 @@ pub struct ConnectorError {
     pub platform: &'static str,
     /// How long the vendor asked us to wait.
     pub retry_after: Option<Duration>,
+    /// Nothing but a limit stood in the way: the vendor was not asked, or its quota of the day is used up. Waiting is
+    /// all that it takes, so this does not count as a try.
+    pub held_back: bool,
     /// Whether the write may have been applied.
     pub outcome: WriteOutcome,
     /// The vendor's own error code.
@@ -108,6 +111,7 @@ impl ConnectorError {
             status: None,
             platform,
             retry_after: None,
+            held_back: false,
             outcome: WriteOutcome::NotApplied,
             vendor_code: None,
             contact_id: None,

@@ -5,6 +5,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
+use chrono::{DateTime, Utc};
 use http::header::{AUTHORIZATION, HeaderValue, InvalidHeaderValue, RETRY_AFTER};
 use http::{HeaderMap, Method, StatusCode};
 use mfh_outbound::UserUrl;
@@ -17,12 +18,14 @@ use url::{Host, Url};
 use crate::connector::{Metadata, Result};
 use crate::error::{ConnectorError, ErrorKind, WriteOutcome};
 use crate::mask::{cut, mask};
-use crate::rate::{Quota, Sleeper, Throttle};
+use crate::rate::{Day, Quota, Sleeper, Throttle};
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 const TOTAL_TIMEOUT: Duration = Duration::from_secs(30);
 const LARGEST_ANSWER: usize = 10 * 1024 * 1024;
 const TRIES: u32 = 3;
+/// A longer wait than that has another reason than a crowd: the vendor asked for it, or a quota is used up.
+const A_MOMENT: Duration = Duration::from_secs(15 * 60);
 /// A vendor that asks for a longer pause gets it from the caller, not from a waiting worker.
 const LONGEST_RETRY_AFTER: Duration = Duration::from_secs(10);
 const VENDOR_TEXT: usize = 200;
@@ -113,6 +116,8 @@ pub(crate) struct Vendor {
     pub(crate) quota: fn(&HeaderMap) -> Option<Quota>,
     /// Reads how long to wait after a 429 that has no `Retry-After`.
     pub(crate) reset: fn(&HeaderMap) -> Option<Duration>,
+    /// Reads what is left of the requests of the day.
+    pub(crate) day: fn(&HeaderMap, DateTime<Utc>) -> Option<Day>,
     /// Reads the body of a failed answer.
     pub(crate) fault: fn(&[u8]) -> Fault,
 }
@@ -333,6 +338,8 @@ pub(crate) struct HttpConfig {
     pub(crate) user_host: bool,
     pub(crate) tokens: Arc<dyn TokenSource>,
     pub(crate) throttle: Throttle,
+    /// Whether requests need not be saved: at a simulator that has limits of its own.
+    pub(crate) is_free: bool,
     pub(crate) transport: Transport,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) random: Arc<dyn Random>,
@@ -474,10 +481,21 @@ impl HttpClient {
     async fn pace(&self) -> Result<()> {
         let admitted = self.config.throttle.admit(&*self.config.sleeper).await;
         admitted.map_err(|wait| {
-            let mut error = self.error(ErrorKind::RateLimited, self.busy());
+            let mut error = self.error(ErrorKind::RateLimited, self.busy(wait));
             error.retry_after = Some(wait);
+            error.held_back = true;
             error
         })
+    }
+
+    /// Stops before the requests of the day are used up; tells for how long, if so.
+    async fn save_the_day(&self, headers: &HeaderMap, status: StatusCode) -> Option<Duration> {
+        if self.config.is_free && status != StatusCode::TOO_MANY_REQUESTS {
+            return None;
+        }
+        let day = (self.config.vendor.day)(headers, self.config.clock.now()).filter(|day| day.is_spent())?;
+        self.config.throttle.rest(day.renewed_in).await;
+        Some(day.renewed_in)
     }
 
     /// About 1 s after the first failure and 2 s after the second, a fifth up or down.
@@ -536,6 +554,7 @@ impl HttpClient {
         let reset =
             || (self.config.vendor.reset)(response.headers()).filter(|_| status == StatusCode::TOO_MANY_REQUESTS);
         let retry_after = self.retry_after(response.headers()).or_else(reset);
+        let spent_for = self.save_the_day(response.headers(), status).await;
         let body = self.read(call, response).await;
         if status.is_success() {
             let body = body?;
@@ -545,7 +564,18 @@ impl HttpClient {
             return Ok(Answer { status, body });
         }
         // The status says enough when the explanation cannot be read.
-        Err(self.refused(call, status, retry_after, &body.unwrap_or_default(), token))
+        let mut failure = self.refused(call, status, retry_after, &body.unwrap_or_default(), token);
+        if let (Some(wait), ErrorKind::RateLimited) = (spent_for, failure.error.kind) {
+            let wait = retry_after.map_or(wait, |asked| asked.max(wait));
+            failure.error.retry_after = Some(wait);
+            failure.error.held_back = true;
+            failure.error.message = format!(
+                "The requests that {} allows a day are used up. It takes new ones in about {}",
+                self.config.vendor.name,
+                spoken(wait)
+            );
+        }
+        Err(failure)
     }
 
     async fn read(&self, call: &Call, mut response: reqwest::Response) -> std::result::Result<Vec<u8>, Failure> {
@@ -657,7 +687,7 @@ impl HttpClient {
             ErrorKind::Forbidden => format!("This connection may not do that in {name}"),
             ErrorKind::NotFound => format!("{name} has no such {}", call.subject),
             ErrorKind::Conflict => format!("{name} already has such a {}", call.subject),
-            ErrorKind::RateLimited => return self.busy(),
+            ErrorKind::RateLimited => return self.busy(Duration::ZERO),
             ErrorKind::Unavailable => {
                 return format!("{name} is not available at the moment (status {})", status.as_u16());
             }
@@ -670,8 +700,15 @@ impl HttpClient {
         }
     }
 
-    fn busy(&self) -> String {
-        format!("{} takes no more requests for the moment", self.config.vendor.name)
+    fn busy(&self, wait: Duration) -> String {
+        let name = self.config.vendor.name;
+        if wait <= A_MOMENT {
+            return format!("{name} takes no more requests for the moment");
+        }
+        format!(
+            "{name} takes no more requests for about {}: those that it allows until then are used up",
+            spoken(wait)
+        )
     }
 
     fn strange(&self) -> String {
@@ -688,7 +725,7 @@ impl HttpClient {
         if let Ok(seconds) = text.parse() {
             return Some(Duration::from_secs(seconds));
         }
-        let date: chrono::DateTime<chrono::Utc> = httpdate::parse_http_date(text).ok()?.into();
+        let date: DateTime<Utc> = httpdate::parse_http_date(text).ok()?.into();
         Some((date - self.config.clock.now()).to_std().unwrap_or_default())
     }
 
@@ -705,6 +742,16 @@ impl HttpClient {
             vendor_request_id = request_id,
             "crm request"
         );
+    }
+}
+
+/// A length of time as people say it, rounded up.
+fn spoken(length: Duration) -> String {
+    let minutes = length.as_secs().div_ceil(60);
+    match minutes {
+        ..=1 => "a minute".to_owned(),
+        ..=90 => format!("{minutes} minutes"),
+        _ => format!("{} hours", minutes.div_ceil(60)),
     }
 }
 

@@ -33,7 +33,7 @@ pub use model::{
 };
 pub use opt_in::OptInSetting;
 pub use question::{EmailEvent, End, Question, RecordKind};
-pub use rate::{Sleeper, TokioSleeper};
+pub use rate::{Sleeper, TokioSleeper, patiently};
 pub use registry::{ConnectorConfig, PLATFORMS, Shared, build};
 pub use service::Service;
 pub use translate::cache::Caches;

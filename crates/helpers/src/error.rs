@@ -30,6 +30,8 @@ pub struct HelperError {
     pub message: String,
     /// How long the other side asked us to wait.
     pub retry_after: Option<Duration>,
+    /// Nothing but a limit stood in the way, so that waiting is all that it takes: this does not count as a try.
+    pub held_back: bool,
 }
 
 impl HelperError {
@@ -40,6 +42,7 @@ impl HelperError {
             code,
             message: message.into(),
             retry_after: None,
+            held_back: false,
         }
     }
 
@@ -50,6 +53,7 @@ impl HelperError {
             code,
             message: message.into(),
             retry_after: None,
+            held_back: false,
         }
     }
 
@@ -60,6 +64,7 @@ impl HelperError {
             code: "UNKNOWN_OUTCOME",
             message: message.into(),
             retry_after: None,
+            held_back: false,
         }
     }
 
@@ -71,6 +76,7 @@ impl HelperError {
             code: "INVALID_CONFIG",
             message: format!("The configuration has to be corrected: {}", list.join("; ")),
             retry_after: None,
+            held_back: false,
         }
     }
 
@@ -94,6 +100,7 @@ impl From<ConnectorError> for HelperError {
             code: error.kind.code(),
             message: error.message,
             retry_after: error.retry_after,
+            held_back: error.held_back,
         }
     }
 }
@@ -156,6 +163,9 @@ impl Failures {
             if outweighs(failure.kind, whole.kind) {
                 whole.kind = failure.kind;
                 whole.code = failure.code;
+                whole.held_back = failure.held_back;
+            } else if failure.kind == whole.kind {
+                whole.held_back &= failure.held_back;
             }
         }
         Err(whole)
@@ -186,6 +196,29 @@ mod tests {
         assert_eq!(error.kind, FailureKind::Retryable);
         assert_eq!(error.code, "RATE_LIMITED");
         assert_eq!(error.message, "tag 2: no; tag 3: slow");
+    }
+
+    #[test]
+    fn a_run_was_only_held_back_when_nothing_else_is_worth_a_repeat() {
+        let held_back = || HelperError {
+            held_back: true,
+            ..HelperError::retryable("RATE_LIMITED", "slow")
+        };
+        let down = || HelperError::retryable("UNAVAILABLE", "down");
+        let wrong = || HelperError::permanent("NOT_FOUND", "no");
+        for (steps, expected) in [
+            ([held_back(), held_back()], true),
+            ([wrong(), held_back()], true),
+            ([held_back(), wrong()], true),
+            ([down(), held_back()], false),
+            ([held_back(), down()], false),
+        ] {
+            let mut failures = Failures::new();
+            for step in steps {
+                failures.note::<()>("step", Err(step));
+            }
+            assert_eq!(failures.into_result().unwrap_err().held_back, expected);
+        }
     }
 
     #[test]

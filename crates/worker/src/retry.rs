@@ -1,9 +1,9 @@
-//! When a failed run is tried again (DECISIONS 10 and 28).
+//! When a failed run is tried again (DECISIONS 10 and 28), and when one that a limit held back.
 
 use std::time::Duration;
 
 /// A message is received at most this often.
-const MAX_RECEIVES: u32 = 3;
+pub(crate) const MAX_RECEIVES: u32 = 3;
 
 /// An execution is tried at most this often, over all its messages.
 const MAX_ATTEMPTS: usize = 5;
@@ -20,6 +20,10 @@ const PATIENCE: Duration = Duration::from_secs(14 * 24 * 60 * 60);
 
 /// How long such a run waits once its usual attempts are used up.
 const PATIENT_WAIT: Duration = Duration::from_secs(6 * 60 * 60);
+
+/// How long a run waits in the table once its message has been received as often as it may be: longer than the five
+/// minutes for which a queue knows a message again, as the next one has the same number.
+const HELD_BACK_WAIT: Duration = Duration::from_secs(6 * 60);
 
 /// What becomes of a run that failed and may be repeated.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -45,6 +49,17 @@ pub(crate) fn decide(receive_count: u32, failed: usize, retry_after: Option<Dura
         0 | 1 => Retry::Visible(asked.max(Duration::from_secs(30))),
         count if count < MAX_RECEIVES => Retry::Visible(asked.max(Duration::from_secs(300))),
         _ => Retry::GiveUp,
+    }
+}
+
+/// The same for a run that was only held back by a limit, and was accepted `age` ago. Nothing failed, so nothing counts
+/// against it: it waits until it has its turn.
+pub(crate) fn decide_held_back(receive_count: u32, age: Duration, retry_after: Option<Duration>) -> Retry {
+    let asked = retry_after.unwrap_or_default();
+    match decide(receive_count, 0, retry_after) {
+        Retry::GiveUp if age < PATIENCE => Retry::Wait(asked.max(HELD_BACK_WAIT)),
+        Retry::Wait(_) if age >= PATIENCE => Retry::GiveUp,
+        decided => decided,
     }
 }
 
@@ -84,6 +99,19 @@ mod tests {
         assert_eq!(patiently(hours(14 * 24), None), Retry::GiveUp);
         let soon = Retry::Visible(Duration::from_secs(30));
         assert_eq!(decide_patiently(soon, hours(1), None), soon);
+    }
+
+    #[test]
+    fn a_run_that_is_held_back_waits_for_its_turn_and_is_not_given_up_before_fourteen_days() {
+        let secs = Duration::from_secs;
+        let (young, old) = (secs(60), PATIENCE);
+        assert_eq!(decide_held_back(1, young, Some(secs(12))), Retry::Visible(secs(30)));
+        assert_eq!(decide_held_back(2, young, Some(secs(12))), Retry::Visible(secs(300)));
+        assert_eq!(decide_held_back(3, young, Some(secs(12))), Retry::Wait(HELD_BACK_WAIT));
+        assert_eq!(decide_held_back(3, young, Some(secs(3_600))), Retry::Wait(secs(3_600)));
+        assert_eq!(decide_held_back(1, young, Some(secs(3_600))), Retry::Wait(secs(3_600)));
+        assert_eq!(decide_held_back(1, old, Some(secs(3_600))), Retry::GiveUp);
+        assert_eq!(decide_held_back(3, old, None), Retry::GiveUp);
     }
 
     #[test]

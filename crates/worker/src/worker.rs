@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use aws_sdk_sqs::error::DisplayErrorContext;
 use mfh_aws::{Queues, Stage};
-use mfh_connectors::{ConnectorError, ErrorKind, Loaded, Loader};
+use mfh_connectors::{ConnectorError, ErrorKind, Loaded, Loader, patiently};
 use mfh_database::{Claim, Database, DatabaseError, Finish, Release, Return};
 use mfh_helpers::{Caller, Context, FailureKind, HelperError, Journal, Registration, Report, Run, World, execute};
 use mfh_types::{
@@ -24,6 +24,9 @@ use crate::world::{self, Reach, TableCounters, TableHistory, VaultSealer};
 /// Kept back from the time of an invocation, to write down the end of the run.
 const RESERVE: Duration = Duration::from_secs(15);
 
+/// Kept back from the time of an invocation when a run waits for its turn at a vendor, for the calls after that.
+const AFTER_WAITING: Duration = Duration::from_secs(60);
+
 /// A lease ends before the message is visible again (360 s), or the redelivery after a crash would meet a live lease.
 const LONGEST_LEASE_SECS: u64 = 310;
 
@@ -40,6 +43,14 @@ pub enum Disposition {
     Done,
     /// Not handled: the message stays and is seen again after this time.
     Again(Duration),
+}
+
+/// What an invocation has left.
+#[derive(Debug, Clone, Copy)]
+struct Time {
+    budget: Duration,
+    /// Deliveries of the same batch that come after this one.
+    waiters: usize,
 }
 
 /// A worker for one helper type.
@@ -95,7 +106,7 @@ impl Worker {
         let started = self.clock.now();
         let mut response = BatchResponse::default();
         let mut stopped = HashSet::new();
-        for delivery in &event.records {
+        for (n, delivery) in event.records.iter().enumerate() {
             if delivery
                 .attributes
                 .group_id
@@ -106,7 +117,11 @@ impl Worker {
                 continue;
             }
             let spent = (self.clock.now() - started).to_std().unwrap_or_default();
-            match self.process(delivery, budget.saturating_sub(spent), owner).await {
+            let time = Time {
+                budget: budget.saturating_sub(spent),
+                waiters: event.records.len() - n - 1,
+            };
+            match self.process(delivery, time, owner).await {
                 Disposition::Done => {}
                 Disposition::Again(after) => {
                     self.hide(delivery, after).await;
@@ -118,32 +133,45 @@ impl Worker {
         response
     }
 
-    async fn process(&self, delivery: &Delivery, budget: Duration, owner: &str) -> Disposition {
+    async fn process(&self, delivery: &Delivery, time: Time, owner: &str) -> Disposition {
         let message: ExecutionMessage = match serde_json::from_str(&delivery.body) {
             Ok(message) => message,
             Err(error) => return self.bury(delivery, &error.to_string()).await,
         };
         let id = &message.execution_id;
         let result = if message.helper_type.as_str() == self.registration.meta.type_name {
-            self.claim_and_run(id, delivery, budget, owner).await
+            self.claim_and_run(id, delivery, time, owner).await
         } else {
             self.refuse_misrouted(&message).await
         };
-        result.unwrap_or_else(|error| {
-            tracing::warn!(execution_id = %id, %error, "the delivery could not be handled; it stays in the queue");
-            Disposition::Again(SOON)
-        })
+        match result {
+            Ok(disposition) => disposition,
+            Err(error) => {
+                tracing::warn!(execution_id = %id, %error, "the delivery could not be handled; it stays in the queue");
+                self.let_go(id, owner).await;
+                Disposition::Again(SOON)
+            }
+        }
+    }
+
+    /// Gives up the lease of a run that this worker could not bring to an end, so that the next delivery need not wait
+    /// until the lease is over. Nothing can be done when the table is still out of reach.
+    async fn let_go(&self, id: &ExecutionId, owner: &str) {
+        let executions = self.database.executions();
+        if let Err(error) = executions.let_go(id, owner).await {
+            tracing::debug!(execution_id = %id, %error, "a lease could not be given up");
+        }
     }
 
     async fn claim_and_run(
         &self,
         id: &ExecutionId,
         delivery: &Delivery,
-        budget: Duration,
+        time: Time,
         owner: &str,
     ) -> Result<Disposition, DatabaseError> {
         let now = self.clock.now();
-        let lease = (budget.as_secs() + LEASE_MARGIN_SECS).min(LONGEST_LEASE_SECS);
+        let lease = (time.budget.as_secs() + LEASE_MARGIN_SECS).min(LONGEST_LEASE_SECS);
         let lease_until = now.timestamp() + lease.cast_signed();
         match self
             .database
@@ -151,13 +179,7 @@ impl Worker {
             .claim(id, owner, now.into(), lease_until)
             .await?
         {
-            Claim::Claimed(execution) => {
-                let disposition = self.run_claimed(*execution, delivery, budget, owner).await;
-                if disposition.is_err() {
-                    self.let_go(id, owner).await;
-                }
-                disposition
-            }
+            Claim::Claimed(execution) => self.run_claimed(*execution, delivery, time, owner).await,
             Claim::Ended(status) => {
                 tracing::info!(execution_id = %id, status = status.as_str(), "a second delivery of an ended execution");
                 Ok(Disposition::Done)
@@ -177,7 +199,7 @@ impl Worker {
         &self,
         execution: Execution,
         delivery: &Delivery,
-        budget: Duration,
+        time: Time,
         owner: &str,
     ) -> Result<Disposition, DatabaseError> {
         if retry::is_lost(execution.summary.attempt, execution.attempts.len()) {
@@ -200,7 +222,13 @@ impl Worker {
             }
         };
         let marked = loaded.as_ref().is_some_and(|loaded| loaded.marked);
-        let report = self.execute(&execution, loaded, budget, owner).await;
+        let run = Box::pin(self.execute(&execution, loaded, time.budget, owner));
+        let report = if time.waiters == 0 && delivery.receive_count() >= retry::MAX_RECEIVES {
+            // The message does not come again: this is the time to wait.
+            patiently(started + time.budget.saturating_sub(RESERVE + AFTER_WAITING), run).await
+        } else {
+            run.await
+        };
         if marked && report.failure.is_none() {
             self.clear_mark(&execution).await;
         }
@@ -212,13 +240,6 @@ impl Worker {
         match connection {
             Some(connection) => self.loader.load_connection(connection).await.map(Some),
             None => Ok(None),
-        }
-    }
-
-    /// The run could not be handled: its next delivery need not wait for the end of the lease.
-    async fn let_go(&self, id: &ExecutionId, owner: &str) {
-        if let Err(error) = self.database.executions().let_go(id, owner).await {
-            tracing::debug!(execution_id = %id, %error, "the lease could not be let go; it ends by itself");
         }
     }
 
@@ -305,13 +326,17 @@ impl Worker {
     }
 
     fn retry(&self, execution: &Execution, delivery: &Delivery, failure: &HelperError) -> Retry {
+        let age = self.clock.now() - execution.summary.created_at.0;
+        let age = age.to_std().unwrap_or_default();
+        if failure.held_back {
+            return retry::decide_held_back(delivery.receive_count(), age, failure.retry_after);
+        }
         let failed = execution.attempts.len() + 1;
         let decided = retry::decide(delivery.receive_count(), failed, failure.retry_after);
         if !self.registration.meta.patient {
             return decided;
         }
-        let age = self.clock.now() - execution.summary.created_at.0;
-        retry::decide_patiently(decided, age.to_std().unwrap_or_default(), failure.retry_after)
+        retry::decide_patiently(decided, age, failure.retry_after)
     }
 
     async fn finish(
@@ -385,16 +410,21 @@ impl Worker {
             executions.journal(&run.execution_id, owner, &report.unsaved).await?;
         }
         let now = Timestamp::now(&*self.clock);
+        let message = match status {
+            Return::Waiting => format!("{}. The run goes on by itself", failure.message),
+            Return::Pending => failure.message.clone(),
+        };
+        let attempt = Attempt {
+            n: run.attempt,
+            started_at: run.started_at.unwrap_or(now),
+            ended_at: Some(now),
+            error: Some(failure.message.clone()),
+        };
         let release = Release {
             status,
             next_attempt_at: now.0.timestamp() + after.as_secs().cast_signed(),
-            error: ExecutionError::new(failure.code, failure.message.clone()),
-            attempt: Attempt {
-                n: run.attempt,
-                started_at: run.started_at.unwrap_or(now),
-                ended_at: Some(now),
-                error: Some(failure.message.clone()),
-            },
+            error: ExecutionError::new(failure.code, message),
+            attempt: (!failure.held_back).then_some(attempt),
         };
         executions.release(&run.execution_id, owner, release, now).await?;
         tracing::warn!(

@@ -65,6 +65,7 @@ const VENDOR: Vendor = Vendor {
     authorize: auth::authorize,
     quota: auth::quota,
     reset: |_| None,
+    day: |_, _| None,
     fault: map::fault,
 };
 

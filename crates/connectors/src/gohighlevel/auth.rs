@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
+use chrono::{DateTime, Utc};
 use http::{HeaderMap, HeaderName, HeaderValue};
 use mfh_types::RateLimits;
 
-use crate::rate::Quota;
+use crate::rate::{Day, Quota};
 
 pub(crate) use crate::http::bearer as authorize;
 
@@ -13,8 +14,6 @@ pub(crate) use crate::http::bearer as authorize;
 const EDITION: &str = "2021-07-28";
 /// The pause after a 429 that does not say how long its window is: the documented window.
 const WINDOW: Duration = Duration::from_secs(10);
-/// The pause when the day's requests are used up. The vendor does not say when its day begins, so we ask again.
-const DAY_IS_SPENT: Duration = Duration::from_secs(3_600);
 
 /// 100 requests in ten seconds per app and location, with a margin.
 const USUAL: RateLimits = RateLimits {
@@ -45,10 +44,16 @@ pub(crate) fn quota(headers: &HeaderMap) -> Option<Quota> {
 
 /// How long to wait after a 429.
 pub(crate) fn reset(headers: &HeaderMap) -> Option<Duration> {
-    if number(headers, "x-ratelimit-daily-remaining") == Some(0) {
-        return Some(DAY_IS_SPENT);
-    }
     window(headers)
+}
+
+/// What is left of the day. The vendor does not say when its day begins.
+pub(crate) fn day(headers: &HeaderMap, _now: DateTime<Utc>) -> Option<Day> {
+    Some(Day {
+        limit: number(headers, "x-ratelimit-limit-daily").unwrap_or_default().into(),
+        available: number(headers, "x-ratelimit-daily-remaining")?.into(),
+        renewed_in: Day::ASK_AGAIN,
+    })
 }
 
 fn window(headers: &HeaderMap) -> Option<Duration> {
@@ -90,9 +95,20 @@ mod tests {
     fn a_spent_day_means_a_longer_pause_than_a_spent_window() {
         let window = ("x-ratelimit-interval-milliseconds", "10000");
         assert_eq!(reset(&with(&[window])), Some(Duration::from_secs(10)));
-        let day = ("x-ratelimit-daily-remaining", "0");
-        assert_eq!(reset(&with(&[window, day])), Some(Duration::from_secs(3_600)));
-        assert_eq!(reset(&HeaderMap::new()), None);
+        let limit = ("x-ratelimit-limit-daily", "200000");
+        let left = |left| {
+            day(
+                &with(&[limit, ("x-ratelimit-daily-remaining", left)]),
+                DateTime::UNIX_EPOCH,
+            )
+            .unwrap()
+        };
+        assert!(left("0").is_spent() && left("2000").is_spent() && !left("2001").is_spent());
+        assert_eq!(left("0").renewed_in, Duration::from_secs(3_600));
+        assert_eq!(
+            (reset(&HeaderMap::new()), day(&HeaderMap::new(), DateTime::UNIX_EPOCH)),
+            (None, None)
+        );
     }
 
     #[test]

@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
+use chrono::{DateTime, Utc};
 use http::HeaderMap;
 use mfh_types::RateLimits;
 
-use crate::rate::Quota;
+use crate::rate::{Day, Quota};
 
 pub(crate) use crate::http::bearer as authorize;
 
@@ -24,9 +25,6 @@ const SEARCH: RateLimits = RateLimits {
     requests_per_hour: 0,
     burst_limit: 0,
 };
-
-/// How long to leave an account alone whose requests of the day are used up: it tells no time of renewal.
-const DAY_USED_UP: Duration = Duration::from_secs(3_600);
 
 /// The limits of everything but searches: those of the platform record, or ours where it states none.
 pub(crate) fn rate_limits(stated: RateLimits) -> RateLimits {
@@ -53,12 +51,19 @@ pub(crate) fn quota(headers: &HeaderMap) -> Option<Quota> {
     })
 }
 
-/// How long to wait after a 429: the interval, or longer when the requests of the day are used up.
+/// How long to wait after a 429: the interval.
 pub(crate) fn reset(headers: &HeaderMap) -> Option<Duration> {
-    if number(headers, "x-hubspot-ratelimit-daily-remaining") == Some(0) {
-        return Some(DAY_USED_UP);
-    }
     interval(headers)
+}
+
+/// What is left of the day of an account's private apps; OAuth apps have no such limit. A day ends at midnight of the
+/// account's own time zone, which no header tells.
+pub(crate) fn day(headers: &HeaderMap, _now: DateTime<Utc>) -> Option<Day> {
+    Some(Day {
+        limit: number(headers, "x-hubspot-ratelimit-daily").unwrap_or_default(),
+        available: number(headers, "x-hubspot-ratelimit-daily-remaining")?,
+        renewed_in: Day::ASK_AGAIN,
+    })
 }
 
 fn interval(headers: &HeaderMap) -> Option<Duration> {
@@ -100,11 +105,16 @@ mod tests {
 
     #[test]
     fn an_account_without_requests_for_the_day_is_left_alone_for_longer() {
-        let used_up = headers(&[
-            ("x-hubspot-ratelimit-daily-remaining", "0"),
-            ("x-hubspot-ratelimit-interval-milliseconds", "10000"),
-        ]);
-        assert_eq!(reset(&used_up), Some(DAY_USED_UP));
+        let left = |left| {
+            let told = headers(&[
+                ("x-hubspot-ratelimit-daily", "650000"),
+                ("x-hubspot-ratelimit-daily-remaining", left),
+                ("x-hubspot-ratelimit-interval-milliseconds", "10000"),
+            ]);
+            day(&told, DateTime::UNIX_EPOCH).unwrap()
+        };
+        assert!(left("0").is_spent() && left("6500").is_spent() && !left("6501").is_spent());
+        assert_eq!(left("0").renewed_in, Duration::from_secs(3_600));
     }
 
     #[test]

@@ -73,6 +73,7 @@ const VENDOR: Vendor = Vendor {
     authorize: auth::authorize,
     quota: auth::quota,
     reset: auth::reset,
+    day: auth::day,
     fault: map::fault,
 };
 

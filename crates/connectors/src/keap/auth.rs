@@ -1,15 +1,21 @@
 //! How Keap connections sign in, and how fast each kind may send (`connectors` §2.0).
 
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
 use http::HeaderMap;
 use mfh_types::{AuthType, RateLimits};
 
-use crate::rate::{AppQuota, Quota};
-use std::time::Duration;
+use crate::rate::{AppQuota, Day, Quota};
 
 pub(crate) use crate::http::bearer as authorize;
 
 /// Keap takes this many requests in any second.
 const SPIKE: u32 = 25;
+
+/// No next day begins sooner or later than this after an answer.
+const SHORTEST_DAY: Duration = Duration::from_secs(60);
+const LONGEST_DAY: Duration = Duration::from_secs(24 * 3_600);
 
 /// A tenant's part of the app's limits, used where the platform record states none.
 const OAUTH: RateLimits = RateLimits {
@@ -19,14 +25,15 @@ const OAUTH: RateLimits = RateLimits {
     burst_limit: 9,
 };
 
-/// All tenants of our app together: Keap allows 1500 a minute.
+/// All tenants of our app together: Keap allows 1500 a minute. Nobody says whether the spike is a tenant's or the app's,
+/// so the app keeps to it, too: twenty a second and five at once on top.
 const APP: AppQuota = AppQuota {
     name: "oauth",
     limits: RateLimits {
         requests_per_second: 0,
         requests_per_minute: 1_200,
         requests_per_hour: 0,
-        burst_limit: 20,
+        burst_limit: 6,
     },
 };
 
@@ -101,9 +108,52 @@ fn throttle(headers: &HeaderMap, prefix: &str) -> Option<Quota> {
     })
 }
 
+/// What is left of the day: of the app's requests, or of those of a pasted key. Keap says when the next day begins.
+pub(crate) fn day(headers: &HeaderMap, now: DateTime<Utc>) -> Option<Day> {
+    let header = |name: &str| {
+        let text = headers.get(format!("x-keap-product-quota-{name}"))?.to_str().ok()?;
+        text.trim().parse::<i64>().ok()
+    };
+    let count = |name: &str| header(name).map(|count| count.max(0).unsigned_abs());
+    let begins = header("expiry-time").and_then(DateTime::from_timestamp_millis);
+    let renewed_in = begins.and_then(|begins| (begins - now).to_std().ok());
+    Some(Day {
+        limit: count("limit").unwrap_or_default(),
+        available: count("available")?,
+        renewed_in: renewed_in.map_or(Day::ASK_AGAIN, |wait| wait.clamp(SHORTEST_DAY, LONGEST_DAY)),
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::rate::{Pace, SECOND};
+
+    #[test]
+    fn what_is_left_of_the_day_is_read_with_the_time_of_the_next_one() {
+        let now = DateTime::from_timestamp(1_772_323_200, 0).unwrap();
+        let told = |expiry: i64| {
+            let mut headers = HeaderMap::new();
+            headers.insert("x-keap-product-quota-limit", 30_000.into());
+            headers.insert("x-keap-product-quota-available", 300.into());
+            headers.insert("x-keap-product-quota-expiry-time", expiry.into());
+            day(&headers, now).unwrap()
+        };
+        let in_an_hour = told((now.timestamp() + 3_000) * 1_000);
+        assert_eq!(in_an_hour.renewed_in, Duration::from_secs(3_000));
+        assert!(in_an_hour.is_spent(), "one in a hundred is kept back");
+        assert!(
+            !Day {
+                available: 301,
+                ..in_an_hour
+            }
+            .is_spent()
+        );
+        // A time that has passed, or that nobody would mean, is not waited for.
+        assert_eq!(told(0).renewed_in, Day::ASK_AGAIN);
+        assert_eq!(told(i64::MAX / 1_000_000).renewed_in, LONGEST_DAY);
+        assert_eq!(day(&HeaderMap::new(), now), None);
+    }
 
     #[test]
     fn the_tighter_throttle_counts() {
@@ -149,6 +199,15 @@ mod tests {
         );
         for vendor in [None, Some("https://api.infusionsoft.com/crm/rest/v2")] {
             assert_eq!(rate_limits(AuthType::ApiKey, vendor, stated).requests_per_second, 3);
+        }
+    }
+
+    #[test]
+    fn neither_a_tenant_nor_the_app_sends_more_in_any_second_than_keap_takes() {
+        for limits in [OAUTH, APP.limits] {
+            let pace = Pace::of(limits).unwrap();
+            let most = (SECOND + pace.grace) / pace.spacing;
+            assert!(most <= i64::from(SPIKE), "{most} in a second: {limits:?}");
         }
     }
 

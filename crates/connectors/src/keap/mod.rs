@@ -59,6 +59,7 @@ const VENDOR: Vendor = Vendor {
     authorize: auth::authorize,
     quota: auth::quota,
     reset: |_| None,
+    day: auth::day,
     fault: map::fault,
 };
 

@@ -52,6 +52,7 @@ const VENDOR: Vendor = Vendor {
     authorize: auth::authorize,
     quota: auth::quota,
     reset: auth::reset,
+    day: |_, _| None,
     fault: map::fault,
 };
 

@@ -18,15 +18,17 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use chrono::{DateTime, Utc};
 use mfh_database::Database;
 use mfh_types::{Clock, RateLimits};
 
 use self::lane::{Lane, Slot};
 use self::ledger::Ledger;
-use self::pace::{Micros, Pace, SECOND};
+use self::pace::Micros;
+pub(crate) use self::pace::{Pace, SECOND};
 use self::shares::Shares;
 
-/// A call that would have to wait longer is refused, so that the caller can come back later.
+/// A call that would have to wait longer is refused, so that the caller can come back later. See [`patiently`].
 const LONGEST_WAIT: Micros = 10 * SECOND;
 
 /// The largest gap between two requests while some of the vendor's quota is left.
@@ -50,6 +52,41 @@ pub struct TokioSleeper;
 impl Sleeper for TokioSleeper {
     async fn sleep(&self, duration: Duration) {
         tokio::time::sleep(duration).await;
+    }
+}
+
+tokio::task_local! {
+    static PATIENT_UNTIL: Micros;
+}
+
+/// Does `work`, whose calls to vendors may wait for their turn until `until`, not only for ten seconds: for work that
+/// cannot come back later.
+pub async fn patiently<F: Future>(until: DateTime<Utc>, work: F) -> F::Output {
+    PATIENT_UNTIL.scope(until.timestamp_micros(), work).await
+}
+
+/// What a vendor says is left of the requests of a day.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Day {
+    /// Requests allowed a day; 0 when the vendor does not say.
+    pub(crate) limit: u64,
+    /// Requests left.
+    pub(crate) available: u64,
+    /// When there are new ones, or when to ask again where the vendor does not say.
+    pub(crate) renewed_in: Duration,
+}
+
+impl Day {
+    /// One request in a hundred is kept back: those that other processes have under way when the news comes, and those
+    /// that ask now and then whether the new day has begun, must not be too many.
+    const RESERVE: u64 = 100;
+
+    /// When the vendor does not say when its day begins, it is asked this often.
+    pub(crate) const ASK_AGAIN: Duration = Duration::from_secs(3_600);
+
+    /// Whether nothing but the reserve is left.
+    pub(crate) fn is_spent(self) -> bool {
+        self.available <= self.limit / Self::RESERVE
     }
 }
 
@@ -90,9 +127,10 @@ impl Throttle {
     /// Waits until a request may be sent.
     ///
     /// # Errors
-    /// The wait, when it is longer than ten seconds; nothing is sent then.
+    /// The wait, when it is longer than ten seconds and the caller is not [patient](patiently); nothing is sent then.
     pub(crate) async fn admit(&self, sleeper: &dyn Sleeper) -> Result<(), Duration> {
-        let patient_until = self.own.now() + LONGEST_WAIT;
+        let usual = self.own.now() + LONGEST_WAIT;
+        let patient_until = PATIENT_UNTIL.try_with(|until| usual.max(*until)).unwrap_or(usual);
         for _ in 0..TRIES {
             let in_time = match &self.app {
                 None => self.wait_for(&self.own, patient_until, 0, sleeper).await?.in_time,
@@ -161,6 +199,13 @@ impl Throttle {
     /// Lets nobody send for this long: the vendor refused a request.
     pub(crate) async fn back_off(&self, wait: Duration) {
         self.own.back_off(wait).await;
+    }
+
+    /// Lets nobody send for this long whose requests are of the same quota of a day: it is used up. Where the vendor
+    /// counts an app, that is every tenant of the app.
+    pub(crate) async fn rest(&self, wait: Duration) {
+        let lane = self.app.as_ref().map_or(&*self.own, |app| &app.lane);
+        lane.back_off(wait).await;
     }
 }
 

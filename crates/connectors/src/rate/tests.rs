@@ -152,6 +152,88 @@ async fn a_slot_is_not_used_after_its_time() {
     );
 }
 
+#[tokio::test]
+async fn a_slow_table_costs_time_but_no_call() {
+    for (limits, millis) in [
+        (limits(10_000, 0, 10_000), 300),
+        (limits(5, 0, 0), 400),
+        (limits(20, 1_000, 9), 60),
+    ] {
+        let clock = clock();
+        let mut ledger = Ledger::new(None, clock.clone());
+        ledger.slow = Some((clock.clone(), TimeDelta::milliseconds(millis)));
+        let throttle = Throttles::over(ledger, clock.clone()).throttle("keap", "a", limits, None);
+        for call in 0..5 {
+            let before = clock.now();
+            let admitted = throttle.admit(&Skip(clock.clone())).await;
+            assert_eq!(admitted, Ok(()), "call {call} with {millis} ms");
+            let took = (clock.now() - before).num_milliseconds();
+            assert!(took <= 3 * millis + 500, "call {call} with {millis} ms took {took} ms");
+            // Idle for so long that nothing is held any more.
+            clock.advance(TimeDelta::seconds(7));
+        }
+    }
+}
+
+#[tokio::test]
+async fn who_cannot_come_back_later_waits_for_a_turn() {
+    let one = One::new(limits(0, 2, 2));
+    assert_eq!(one.wait().await, Ok(0));
+    let refused = one.wait().await.unwrap_err();
+    let soon = one.clock.now() + TimeDelta::seconds(20);
+    assert_eq!(patiently(soon, one.wait()).await, Err(refused));
+    let late = one.clock.now() + TimeDelta::seconds(100);
+    let waited = patiently(late, one.wait()).await.unwrap();
+    assert_eq!(waited, i64::try_from(refused.as_millis()).unwrap());
+    // Patience that is over is as if there was none.
+    let past = one.clock.now() - TimeDelta::seconds(1);
+    assert!(patiently(past, one.wait()).await.unwrap_err() > Duration::from_secs(10));
+}
+
+#[tokio::test]
+async fn a_call_that_is_given_up_keeps_nobody_waiting() {
+    /// Never wakes up.
+    #[derive(Debug)]
+    struct Forever;
+    #[async_trait]
+    impl Sleeper for Forever {
+        async fn sleep(&self, _duration: Duration) {
+            std::future::pending().await
+        }
+    }
+    let one = One::new(limits(10, 0, 2));
+    while one.wait().await == Ok(0) {}
+    for _ in 0..30 {
+        let given_up = tokio::time::timeout(Duration::ZERO, one.throttle.admit(&Forever)).await;
+        assert!(given_up.is_err());
+    }
+    // Thirty slots were taken and not used: three seconds.
+    let waited = one.wait().await.unwrap();
+    assert!(waited <= 3_200, "{waited} ms");
+    assert_eq!(one.wait().await, Ok(100));
+}
+
+#[tokio::test]
+async fn a_day_that_is_used_up_holds_back_every_tenant_of_the_app() {
+    let clock = clock();
+    let throttles = Throttles::new(None, clock.clone());
+    let app = || {
+        Some(AppQuota {
+            name: "app",
+            limits: limits(0, 1_200, 20),
+        })
+    };
+    let one = throttles.throttle("keap", "one", limits(20, 0, 9), app());
+    let other = throttles.throttle("keap", "other", limits(20, 0, 9), app());
+    let key = throttles.throttle("keap", "key", limits(3, 0, 7), None);
+    one.rest(Duration::from_secs(7_200)).await;
+    let skip = Skip(clock);
+    for held_back in [&one, &other] {
+        assert_eq!(held_back.admit(&skip).await, Err(Duration::from_secs(7_200)));
+    }
+    assert_eq!(key.admit(&skip).await, Ok(()));
+}
+
 /// What happens next.
 #[derive(Debug, Clone)]
 enum Step {

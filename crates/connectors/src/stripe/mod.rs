@@ -37,6 +37,7 @@ const VENDOR: Vendor = Vendor {
     authorize: auth::authorize,
     quota: no_quota,
     reset: |_| None,
+    day: |_, _| None,
     fault: map::fault,
 };
 

@@ -59,8 +59,8 @@ pub struct Release {
     pub next_attempt_at: i64,
     /// Why it did not end.
     pub error: ExecutionError,
-    /// The attempt.
-    pub attempt: Attempt,
+    /// The attempt; without one, it does not count.
+    pub attempt: Option<Attempt>,
 }
 
 /// How a run ended.
@@ -183,7 +183,16 @@ impl Executions<'_> {
         Ok(true)
     }
 
-    /// Gives a run back that did not end, and notes the attempt; tells whether the caller still held the lease.
+    /// Ends the lease of a worker on a run that it could not bring to an end; tells whether it had one.
+    ///
+    /// # Errors
+    /// The table cannot be written.
+    pub async fn let_go(&self, id: &ExecutionId, owner: &str) -> Result<bool, DatabaseError> {
+        let update = Update::when(self.leased_to(owner)).set("lease_until", 0);
+        self.table().apply(&[id.as_str()], update).await
+    }
+
+    /// Gives a run back that did not end, and notes the attempt if it counts; tells whether the caller still held the lease.
     ///
     /// # Errors
     /// The table cannot be written.
@@ -205,23 +214,17 @@ impl Executions<'_> {
             .set("next_action_at", look_at)
             .set("error_code", release.error.code)
             .set("error_message", release.error.message)
-            .set_to("attempts", "list_append(if_not_exists(#attempts, :none), :attempt)")
-            .bind("none", Vec::<Attempt>::new())
-            .bind("attempt", [release.attempt])
             .remove(&["lease_owner", "lease_until"]);
+        update = match release.attempt {
+            Some(attempt) => update
+                .set_to("attempts", "list_append(if_not_exists(#attempts, :none), :attempt)")
+                .bind("none", Vec::<Attempt>::new())
+                .bind("attempt", [attempt]),
+            None => update.add("attempt", -1),
+        };
         if release.status == Return::Waiting {
             update = update.remove(&["routed_at"]);
         }
-        self.table().apply(&[id.as_str()], update).await
-    }
-
-    /// Lets go of the lease of a run that could not be given back, so that its next delivery need not wait for the end of
-    /// the lease; tells whether the caller still held it.
-    ///
-    /// # Errors
-    /// The table cannot be written.
-    pub async fn let_go(&self, id: &ExecutionId, owner: &str) -> Result<bool, DatabaseError> {
-        let update = Update::when(self.leased_to(owner)).set("lease_until", 0);
         self.table().apply(&[id.as_str()], update).await
     }
 

@@ -37,7 +37,7 @@ fn release(status: Return, next_attempt_at: i64) -> Release {
         status,
         next_attempt_at,
         error: ExecutionError::new("RATE_LIMITED", "The CRM is busy."),
-        attempt: attempt(1),
+        attempt: Some(attempt(1)),
     }
 }
 
@@ -227,6 +227,32 @@ async fn a_run_given_back_keeps_its_reason_and_attempts() {
     let record = tested.execution().await;
     assert_eq!((record.summary.error_message, record.summary.error_code), (None, None));
     assert_eq!(record.attempts.len(), 1);
+}
+
+#[tokio::test]
+async fn a_run_that_was_only_held_back_has_no_attempt() {
+    let tested = Tested::claimed().await;
+    let executions = tested.database.executions();
+    let held_back = Release {
+        attempt: None,
+        ..release(Return::Waiting, NOW + 3_600)
+    };
+    let released = executions.release(&execution_id("1"), "w", held_back, at(NOW)).await;
+    assert_eq!(released, Ok(true));
+    let record = tested.execution().await;
+    assert_eq!((record.summary.attempt, record.attempts.len()), (0, 0));
+    assert_eq!(record.summary.status, ExecutionStatus::Waiting);
+}
+
+#[tokio::test]
+async fn a_worker_lets_go_of_its_own_run_only() {
+    let tested = Tested::claimed().await;
+    let executions = tested.database.executions();
+    let id = execution_id("1");
+    assert_eq!(executions.let_go(&id, "other").await, Ok(false));
+    assert!(matches!(tested.claim("w2", NOW + 1).await, Claim::Leased { .. }));
+    assert_eq!(executions.let_go(&id, "w").await, Ok(true));
+    assert!(matches!(tested.claim("w2", NOW + 1).await, Claim::Claimed(_)));
 }
 
 #[tokio::test]

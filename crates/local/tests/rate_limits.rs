@@ -1,13 +1,16 @@
 //! Many worker processes over one table keep the limits of a vendor together, and tenants share an app's quota equally.
 #![allow(clippy::unwrap_used, reason = "tests")]
 
-use std::cmp::Reverse;
-use std::collections::{BTreeMap, BinaryHeap};
+#[path = "support/virtual_time.rs"]
+mod virtual_time;
+
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use async_trait::async_trait;
 use aws_sdk_dynamodb::types::TableStatus;
+use axum::Router;
+use axum::middleware::map_response;
+use axum::response::Response;
 use chrono::{DateTime, TimeDelta, Utc};
 use mfh_aws::{Clients, Stage, Tables};
 use mfh_connectors::{Connector, ConnectorConfig, ErrorKind, Shared, Sleeper, StaticToken, Transport, build};
@@ -15,77 +18,12 @@ use mfh_database::{Database, schema};
 use mfh_local::aws::dynamodb::DynamoDb;
 use mfh_local::aws::http_client::sdk_config;
 use mfh_local::aws::{Endpoint, Service};
-use mfh_simulators::Keap;
 use mfh_simulators::keap::{Limits, PERSONAL_ACCESS_TOKEN};
-use mfh_types::{AuthType, Clock, ConnectionId, ConnectionSettings, ManualClock, RateLimits, Secret, SeededRandom};
+use mfh_simulators::{HubSpot, Keap, Server, hubspot};
+use mfh_types::{AuthType, Clock, ConnectionId, ConnectionSettings, RateLimits, Secret, SeededRandom};
 use tempfile::TempDir;
-use tokio::sync::oneshot;
 use tokio::task::JoinSet;
-
-/// A time that passes only while every task waits: then it moves on to the first of their wake-ups.
-#[derive(Debug)]
-struct VirtualTime {
-    clock: Arc<ManualClock>,
-    tasks: Mutex<Tasks>,
-}
-
-#[derive(Debug, Default)]
-struct Tasks {
-    awake: usize,
-    woken: u64,
-    sleeping: BinaryHeap<Reverse<(DateTime<Utc>, u64)>>,
-    bells: BTreeMap<u64, oneshot::Sender<()>>,
-}
-
-impl VirtualTime {
-    fn new() -> Arc<Self> {
-        Arc::new(Self {
-            clock: Arc::new(ManualClock::at(DateTime::from_timestamp(1_772_323_200, 0).unwrap())),
-            tasks: Mutex::default(),
-        })
-    }
-
-    /// Counts a task that begins; it has to end with [`VirtualTime::ended`].
-    fn begin(&self) {
-        self.tasks.lock().unwrap().awake += 1;
-    }
-
-    fn ended(&self) {
-        let mut tasks = self.tasks.lock().unwrap();
-        tasks.awake -= 1;
-        self.move_on(&mut tasks);
-    }
-
-    fn move_on(&self, tasks: &mut Tasks) {
-        if tasks.awake > 0 {
-            return;
-        }
-        if let Some(Reverse((at, n))) = tasks.sleeping.pop() {
-            self.clock.advance((at - self.clock.now()).max(TimeDelta::zero()));
-            tasks.awake += 1;
-            tasks.bells.remove(&n).unwrap().send(()).unwrap();
-        }
-    }
-}
-
-#[async_trait]
-impl Sleeper for VirtualTime {
-    async fn sleep(&self, duration: Duration) {
-        let rings = {
-            let (bell, rings) = oneshot::channel();
-            let mut tasks = self.tasks.lock().unwrap();
-            tasks.woken += 1;
-            let n = tasks.woken;
-            let at = self.clock.now() + TimeDelta::from_std(duration).unwrap();
-            tasks.sleeping.push(Reverse((at, n)));
-            tasks.bells.insert(n, bell);
-            tasks.awake -= 1;
-            self.move_on(&mut tasks);
-            rings
-        };
-        rings.await.unwrap();
-    }
-}
+use virtual_time::{VirtualTime, busiest};
 
 /// One table, one limited CRM, and a time of their own.
 struct Fleet {
@@ -94,13 +32,21 @@ struct Fleet {
     clients: Clients,
     keap: Keap,
     base_url: String,
-    _server: mfh_simulators::Server,
+    _server: Server,
     _folder: TempDir,
 }
 
 impl Fleet {
     async fn start(limits: Limits) -> Self {
-        let time = VirtualTime::new();
+        Self::start_behind(limits, |vendor| vendor).await
+    }
+
+    /// With `change` between the workers and the vendor.
+    async fn start_behind(limits: Limits, change: impl FnOnce(Router) -> Router) -> Self {
+        let time = VirtualTime::from(
+            DateTime::from_timestamp(1_772_323_200, 0).unwrap(),
+            TimeDelta::microseconds(1),
+        );
         let folder = tempfile::tempdir().unwrap();
         let tables = DynamoDb::open(folder.path().join("tables.db"), "000000000000").unwrap();
         let endpoint = Endpoint::builder("000000000000")
@@ -112,7 +58,7 @@ impl Fleet {
         let database = Database::new(clients.dynamodb().clone(), Tables::by_convention(&stage));
         let keap = Keap::open(None, time.clock.clone(), Arc::new(SeededRandom::new(1))).unwrap();
         keap.set_limits(limits);
-        let server = keap.start().await.unwrap();
+        let server = Server::start(change(keap.router()), "/rest/v2").await.unwrap();
         Self {
             base_url: server.base_url(),
             time,
@@ -137,7 +83,11 @@ impl Fleet {
 
     /// A connection of a tenant in a process.
     fn connect(&self, shared: &Arc<Shared>, tenant: &str, auth_type: AuthType) -> Arc<dyn Connector> {
-        let config = ConnectorConfig {
+        build("keap", self.config(shared, tenant, auth_type)).unwrap()
+    }
+
+    fn config(&self, shared: &Arc<Shared>, tenant: &str, auth_type: AuthType) -> ConnectorConfig {
+        ConnectorConfig {
             connection_id: ConnectionId::parse(tenant).unwrap(),
             base_url: Some(self.base_url.clone()),
             auth_type,
@@ -149,8 +99,7 @@ impl Fleet {
             user_host: false,
             throttle_key: None,
             shared: Arc::clone(shared),
-        };
-        build("keap", config).unwrap()
+        }
     }
 
     /// The status of every request, and when it came.
@@ -221,16 +170,6 @@ async fn run(fleet: &Fleet, start: impl FnOnce(&mut JoinSet<()>)) {
     while let Some(ended) = tasks.join_next().await {
         ended.unwrap();
     }
-}
-
-/// The most times in any stretch of this length.
-fn busiest(times: &[DateTime<Utc>], length: TimeDelta) -> usize {
-    let mut times = times.to_vec();
-    times.sort_unstable();
-    (0..times.len())
-        .map(|first| times[first..].partition_point(|time| *time < times[first] + length))
-        .max()
-        .unwrap_or_default()
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -368,4 +307,78 @@ async fn without_the_table_a_process_goes_on_with_a_cautious_share() {
         "{}",
         busiest(&times, TimeDelta::seconds(10))
     );
+}
+
+#[tokio::test]
+async fn the_day_of_an_app_is_over_for_all_its_tenants_in_all_processes() {
+    // One in a hundred of the day's requests is left.
+    let nearly_over = map_response(async |mut answer: Response| {
+        let headers = answer.headers_mut();
+        headers.insert("x-keap-product-quota-limit", 150_000.into());
+        headers.insert("x-keap-product-quota-available", 1_500.into());
+        answer
+    });
+    let fleet = Fleet::start_behind(Limits::default(), |vendor| vendor.layer(nearly_over)).await;
+    fleet.time.begin();
+    let connect = |n, tenant| fleet.connect(&fleet.process(n), tenant, AuthType::OAuth2);
+    let (one, other) = (connect(1, "connection:one"), connect(2, "connection:other"));
+    one.test_connection().await.unwrap();
+    // Keap says that its day ends at midnight, a day from now.
+    for held_back in [&one, &other] {
+        let error = held_back.test_connection().await.unwrap_err();
+        assert_eq!((error.kind, error.status), (ErrorKind::RateLimited, None));
+        assert_eq!(error.retry_after, Some(Duration::from_secs(24 * 3_600)));
+        assert!(error.held_back);
+        assert_eq!(
+            error.message,
+            "Keap takes no more requests for about 24 hours: those that it allows until then are used up"
+        );
+    }
+    assert_eq!(fleet.requests().len(), 1, "nothing was sent in vain");
+    fleet.time.clock.advance(TimeDelta::days(1));
+    other.test_connection().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_private_app_of_hubspot_is_asked_again_every_hour_once_its_day_is_used_up() {
+    let fleet = Fleet::start(Limits::default()).await;
+    fleet.time.begin();
+    let crm = HubSpot::open(None, fleet.time.clock.clone(), Arc::new(SeededRandom::new(1))).unwrap();
+    crm.set_limits(hubspot::Limits {
+        per_day: Some(3),
+        ..hubspot::Limits::default()
+    });
+    let server = crm.start().await.unwrap();
+    let token = Secret::new(hubspot::PRIVATE_APP_TOKEN);
+    let config = ConnectorConfig {
+        credentials: Arc::new(StaticToken::new("hubspot", token)),
+        base_url: Some(server.base_url()),
+        ..fleet.config(&fleet.process(1), "connection:a", AuthType::ApiKey)
+    };
+    let connector = build("hubspot", config).unwrap();
+    for _ in 0..3 {
+        connector.test_connection().await.unwrap();
+    }
+    let hour = Duration::from_secs(3_600);
+    let error = connector.test_connection().await.unwrap_err();
+    assert_eq!(
+        (error.status, error.retry_after, error.held_back),
+        (None, Some(hour), true)
+    );
+    assert_eq!(crm.log().requests().len(), 3);
+
+    fleet.time.clock.advance(TimeDelta::hours(1));
+    let error = connector.test_connection().await.unwrap_err();
+    assert_eq!(
+        (error.status, error.retry_after, error.held_back),
+        (Some(429), Some(hour), true)
+    );
+    assert_eq!(
+        error.message,
+        "The requests that HubSpot allows a day are used up. It takes new ones in about 60 minutes"
+    );
+    assert_eq!(crm.log().requests().len(), 4, "asked once");
+
+    fleet.time.clock.advance(TimeDelta::hours(23));
+    connector.test_connection().await.unwrap();
 }

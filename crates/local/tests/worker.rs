@@ -2,6 +2,9 @@
 //! Keap simulator.
 #![allow(clippy::unwrap_used, reason = "tests")]
 
+#[path = "support/delivery.rs"]
+mod delivery;
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
@@ -9,6 +12,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use bytes::Bytes;
 use chrono::{DateTime, TimeDelta};
+use delivery::delivery;
 use mfh_aws::{Clients, OAuthClients, Queues, Stage, Tables, Vault};
 use mfh_connectors::{Loader, Shared, Transport};
 use mfh_database::{Claim, Connecting, Creation, Database, NewConnection, Registration};
@@ -27,7 +31,7 @@ use mfh_types::{
     ExecutionStatus, Helper, HelperType, ManualClock, Platform, PlatformConnection, Random, Secret, SeededRandom,
     Timestamp, TriggerType,
 };
-use mfh_worker::{BatchResponse, Delivery, DeliveryAttributes, Outputs, SqsEvent, Worker};
+use mfh_worker::{BatchResponse, Outputs, SqsEvent, Worker};
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -230,8 +234,6 @@ impl Bench {
 /// DynamoDB on a bad day: it lets some calls pass and then throttles some.
 struct Throttling {
     tables: Arc<DynamoDb>,
-    /// The only operation that is throttled, if not all are.
-    operation: Option<&'static str>,
     passing: AtomicU32,
     throttled: AtomicU32,
 }
@@ -245,10 +247,7 @@ fn count_down(counter: &AtomicU32) -> bool {
 #[async_trait]
 impl AwsService for Throttling {
     async fn call(&self, request: http::Request<Bytes>) -> http::Response<Bytes> {
-        let target = request.headers().get("x-amz-target");
-        let named = |name: &str| target.is_some_and(|target| target.as_bytes().ends_with(name.as_bytes()));
-        let is_concerned = self.operation.is_none_or(named);
-        if !is_concerned || count_down(&self.passing) || !count_down(&self.throttled) {
+        if count_down(&self.passing) || !count_down(&self.throttled) {
             return self.tables.call(request).await;
         }
         let body = r#"{"__type":"com.amazonaws.dynamodb.v20120810#ProvisionedThroughputExceededException"}"#;
@@ -261,20 +260,17 @@ impl AwsService for Throttling {
 impl Bench {
     /// A worker whose tables let `passing` calls pass and throttle the `throttled` calls after them.
     fn throttled(&self, passing: u32, throttled: u32) -> (Worker, Arc<Throttling>) {
-        self.behind(Throttling {
+        let throttling = Arc::new(Throttling {
             tables: self.cloud.dynamodb.clone(),
-            operation: None,
             passing: AtomicU32::new(passing),
             throttled: AtomicU32::new(throttled),
-        })
+        });
+        (self.worker_over(throttling.clone()), throttling)
     }
 
-    /// A worker whose tables lie behind `throttling`.
-    fn behind(&self, throttling: Throttling) -> (Worker, Arc<Throttling>) {
-        let throttling = Arc::new(throttling);
-        let endpoint = Endpoint::builder(ACCOUNT_ID)
-            .with(Service::DynamoDb, throttling.clone())
-            .build();
+    /// A worker with other tables than the rest of the bench.
+    fn worker_over(&self, tables: Arc<impl AwsService + 'static>) -> Worker {
+        let endpoint = Endpoint::builder(ACCOUNT_ID).with(Service::DynamoDb, tables).build();
         let clients = Clients::new(sdk_config(endpoint));
         let database = Database::new(clients.dynamodb().clone(), Tables::by_convention(&stage()));
         let clock: Arc<dyn Clock> = self.clock.clone();
@@ -288,7 +284,7 @@ impl Bench {
         );
         let vault = Vault::new(self.cloud.clients.kms().clone(), SECRETS_KEY);
         let apps = OAuthClients::new(self.cloud.clients.ssm().clone(), stage());
-        let worker = Worker::new(
+        Worker::new(
             mfh_helpers::find("tag_it").unwrap(),
             stage(),
             database.clone(),
@@ -296,9 +292,39 @@ impl Bench {
             self.cloud.clients.sqs().clone(),
             Outputs::new(self.cloud.clients.s3().clone(), DATA_BUCKET),
             clock,
-        );
-        (worker, throttling)
+        )
     }
+}
+
+/// DynamoDB that refuses the transaction which ends a run.
+struct Endless(Arc<DynamoDb>);
+
+#[async_trait]
+impl AwsService for Endless {
+    async fn call(&self, request: http::Request<Bytes>) -> http::Response<Bytes> {
+        let target = request.headers()["x-amz-target"].to_str().unwrap();
+        if !target.ends_with(".TransactWriteItems") {
+            return self.0.call(request).await;
+        }
+        let body = r#"{"__type":"com.amazon.coral.validate#ValidationException","message":"no"}"#;
+        let mut answer = http::Response::new(Bytes::from_static(body.as_bytes()));
+        *answer.status_mut() = http::StatusCode::BAD_REQUEST;
+        answer
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_run_whose_end_could_not_be_written_is_taken_up_again_without_waiting_for_its_lease() {
+    let bench = Bench::start().await;
+    let run = bench.queued("1001").await;
+    let worker = bench.worker_over(Arc::new(Endless(bench.cloud.dynamodb.clone())));
+    let message = bench.receive().await.unwrap();
+    assert!(!bench.hand_over(&message, &worker).await);
+    bench.hidden_for(30).await;
+    assert!(bench.deliver().await);
+    assert_eq!(bench.outcome(&run).await, (ExecutionStatus::Completed, None));
+    let writes = bench.keap.log().writes();
+    assert_eq!(writes.iter().filter(|write| write.changed).count(), 1, "{writes:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -349,27 +375,6 @@ async fn a_message_stays_while_tables_are_throttled_and_its_run_has_one_effect()
         let writes = bench.keap.log().writes();
         assert_eq!(writes.iter().filter(|write| write.changed).count(), 1, "{writes:?}");
     }
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_claimed_run_that_cannot_be_handled_is_let_go_for_its_next_delivery() {
-    let bench = Bench::start().await;
-    let run = bench.queued("1001").await;
-    let (worker, throttling) = bench.behind(Throttling {
-        tables: bench.cloud.dynamodb.clone(),
-        operation: Some("BatchGetItem"),
-        passing: AtomicU32::new(0),
-        throttled: AtomicU32::new(u32::MAX),
-    });
-    let message = bench.receive().await.unwrap();
-    assert!(!bench.hand_over(&message, &worker).await);
-    bench.hidden_for(30).await;
-
-    throttling.throttled.store(0, Ordering::SeqCst);
-    bench.advance(31);
-    let message = bench.receive().await.unwrap();
-    assert!(bench.hand_over(&message, &worker).await);
-    assert_eq!(bench.outcome(&run).await, (ExecutionStatus::Completed, None));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -440,19 +445,6 @@ async fn plant(database: &Database, loader: &Loader, crm: &Server, now: Timestam
     }));
     assert_eq!(database.helpers().create(&helper, 1).await, Ok(Creation::Created));
     (account, helper)
-}
-
-fn delivery(message: &ReceivedMessage) -> Delivery {
-    Delivery {
-        message_id: message.message.message_id.clone(),
-        receipt_handle: message.receipt.to_string(),
-        body: message.message.body.clone(),
-        attributes: DeliveryAttributes {
-            receive_count: message.receive_count.to_string(),
-            group_id: message.message.group.as_deref().map(str::to_owned),
-        },
-        event_source_arn: String::new(),
-    }
 }
 
 #[tokio::test]

@@ -749,8 +749,8 @@ impl HttpClient {
 fn spoken(length: Duration) -> String {
     let minutes = length.as_secs().div_ceil(60);
     match minutes {
-        ..=1 => "a minute".to_owned(),
-        ..=90 => format!("{minutes} minutes"),
+        0 | 1 => "a minute".to_owned(),
+        2..=90 => format!("{minutes} minutes"),
         _ => format!("{} hours", minutes.div_ceil(60)),
     }
 }

@@ -28,8 +28,8 @@ use mfh_pipeline::{
 };
 use mfh_simulators::{GoHighLevel, Keap, Server, gohighlevel, keap};
 use mfh_types::{
-    Account, AccountId, AuthType, Clock, ConnectionId, Credentials, Execution, ExecutionId, ExecutionStatus, Helper,
-    HelperType, Platform, Random, Secret, SeededRandom, Timestamp, TriggerType,
+    Account, AccountId, AuthType, Clock, ConnectionId, ConnectionSettings, Credentials, Execution, ExecutionId,
+    ExecutionStatus, Helper, HelperType, Platform, Random, Secret, SeededRandom, Timestamp, TriggerType,
 };
 use mfh_worker::{Outputs, SqsEvent, Worker};
 use serde::de::DeserializeOwned;
@@ -655,6 +655,7 @@ async fn who_only_names_the_location_of_another_slows_nobody_down() {
                 auth_type: AuthType::ApiKey,
                 base_url: None,
                 external_app_id: None,
+                settings: &ConnectionSettings::default(),
             };
             fleet.loader(n).connect(&platform, site, &credentials).unwrap()
         };

@@ -2,6 +2,7 @@
 //! our clients at the vendors.
 
 mod clients;
+pub mod logs;
 mod names;
 mod oauth_clients;
 mod queues;

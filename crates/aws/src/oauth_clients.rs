@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use aws_sdk_ssm::Client;
 use aws_sdk_ssm::error::DisplayErrorContext;
+use mfh_cache::{Cache, Keep};
 use mfh_types::Secret;
-use moka::future::Cache;
 use serde::Deserialize;
 
 use crate::Stage;
@@ -42,7 +42,7 @@ pub struct OAuthClients {
     ssm: Client,
     stage: Stage,
     common: String,
-    known: Cache<String, Arc<OAuthClient>>,
+    known: Cache<String, Arc<OAuthClient>, OAuthClientError>,
 }
 
 /// An entry of the JSON parameter. Addresses and scopes in it are ignored: the platform records have them.
@@ -65,7 +65,11 @@ impl OAuthClients {
             ssm,
             stage,
             common,
-            known: Cache::builder().max_capacity(100).time_to_live(REMEMBERED).build(),
+            known: Cache::new(Keep {
+                most: Some(100),
+                age: Some(REMEMBERED),
+                idle: None,
+            }),
         }
     }
 
@@ -74,15 +78,12 @@ impl OAuthClients {
     /// # Errors
     /// `Missing` when none is set up, `Unavailable` when SSM cannot be asked.
     pub async fn get(&self, slug: &str) -> Result<Arc<OAuthClient>, OAuthClientError> {
-        self.known
-            .try_get_with(slug.to_owned(), self.read(slug))
-            .await
-            .map_err(|error: Arc<OAuthClientError>| (*error).clone())
+        self.known.get_or_load(&slug.to_owned(), self.read(slug)).await
     }
 
     /// Forgets a client that a vendor refused, so that the next call reads it anew.
     pub async fn forget(&self, slug: &str) {
-        self.known.invalidate(slug).await;
+        self.known.forget(&slug.to_owned()).await;
     }
 
     async fn read(&self, slug: &str) -> Result<Arc<OAuthClient>, OAuthClientError> {

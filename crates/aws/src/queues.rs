@@ -6,8 +6,9 @@ use std::time::Duration;
 use aws_sdk_sqs::Client;
 use aws_sdk_sqs::error::DisplayErrorContext;
 use aws_sdk_sqs::operation::send_message::builders::SendMessageFluentBuilder;
+use mfh_cache::{Cache, Keep};
 use mfh_types::HelperType;
-use moka::future::Cache;
+use tokio::sync::OnceCell;
 
 use crate::{REGION, Stage};
 
@@ -28,7 +29,7 @@ pub struct Queues {
     client: Client,
     stage: Stage,
     account: Option<String>,
-    urls: Cache<String, String>,
+    urls: Cache<String, String, QueueError>,
 }
 
 impl Queues {
@@ -39,7 +40,10 @@ impl Queues {
             client,
             stage,
             account,
-            urls: Cache::new(512),
+            urls: Cache::new(Keep {
+                most: Some(512),
+                ..Keep::default()
+            }),
         }
     }
 
@@ -57,12 +61,12 @@ impl Queues {
     ///
     /// # Errors
     /// `Missing` when there is no such queue, `Unavailable` when SQS cannot be asked; neither is remembered.
-    pub async fn url(&self, helper_type: &HelperType) -> Result<String, Arc<QueueError>> {
+    pub async fn url(&self, helper_type: &HelperType) -> Result<String, QueueError> {
         let name = Self::helper_queue(&self.stage, helper_type);
         if let Some(account) = &self.account {
             return Ok(format!("https://sqs.{REGION}.amazonaws.com/{account}/{name}"));
         }
-        self.urls.try_get_with(name.clone(), look_up(&self.client, name)).await
+        self.urls.get_or_load(&name, look_up(&self.client, name.clone())).await
     }
 }
 
@@ -119,8 +123,7 @@ impl SharedQueues {
 pub struct SharedQueue {
     client: Client,
     name: String,
-    url: Cache<(), String>,
-    known_url: Option<String>,
+    url: Arc<OnceCell<String>>,
 }
 
 impl SharedQueue {
@@ -128,8 +131,7 @@ impl SharedQueue {
         Self {
             client: client.clone(),
             name,
-            url: Cache::new(1),
-            known_url,
+            url: Arc::new(OnceCell::new_with(known_url)),
         }
     }
 
@@ -138,7 +140,7 @@ impl SharedQueue {
     ///
     /// # Errors
     /// `Missing` when there is no such queue, `Unavailable` when SQS cannot be asked.
-    pub async fn send_in_order(&self, body: String, group: &str, deduplication: &str) -> Result<(), Arc<QueueError>> {
+    pub async fn send_in_order(&self, body: String, group: &str, deduplication: &str) -> Result<(), QueueError> {
         let message = self.client.send_message().message_body(body);
         self.send(message.message_group_id(group).message_deduplication_id(deduplication))
             .await
@@ -148,29 +150,24 @@ impl SharedQueue {
     ///
     /// # Errors
     /// As [`SharedQueue::send_in_order`].
-    pub async fn send_later(&self, body: String, delay: Duration) -> Result<(), Arc<QueueError>> {
+    pub async fn send_later(&self, body: String, delay: Duration) -> Result<(), QueueError> {
         let secs = i32::try_from(delay.as_secs()).unwrap_or(900).min(900);
         self.send(self.client.send_message().message_body(body).delay_seconds(secs))
             .await
     }
 
-    async fn send(&self, message: SendMessageFluentBuilder) -> Result<(), Arc<QueueError>> {
-        let url = match &self.known_url {
-            Some(url) => url.clone(),
-            None => {
-                let look_up = look_up(&self.client, self.name.clone());
-                self.url.try_get_with((), look_up).await?
-            }
-        };
+    async fn send(&self, message: SendMessageFluentBuilder) -> Result<(), QueueError> {
+        let look_up = || look_up(&self.client, self.name.clone());
+        let url = self.url.get_or_try_init(look_up).await?;
         match message.queue_url(url).send().await {
             Ok(_) => Ok(()),
             Err(error) => {
                 let missing = error.as_service_error().is_some_and(|e| e.is_queue_does_not_exist());
-                Err(Arc::new(if missing {
+                Err(if missing {
                     QueueError::Missing(self.name.clone())
                 } else {
                     QueueError::Unavailable(DisplayErrorContext(&error).to_string())
-                }))
+                })
             }
         }
     }

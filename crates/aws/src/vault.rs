@@ -12,8 +12,8 @@ use aws_sdk_kms::Client;
 use aws_sdk_kms::error::DisplayErrorContext;
 use aws_sdk_kms::primitives::Blob;
 use aws_sdk_kms::types::DataKeySpec;
+use mfh_cache::{Cache, Keep};
 use mfh_types::{AccountId, ConnectionId, Credentials, Random, SystemRandom};
-use moka::future::Cache;
 use zeroize::Zeroizing;
 
 /// The first byte of sealed credentials.
@@ -44,16 +44,17 @@ pub struct SealedSecrets {
 pub struct Vault {
     kms: Client,
     key_id: String,
-    opened: Cache<Vec<u8>, Arc<Zeroizing<Vec<u8>>>>,
+    opened: Cache<Vec<u8>, Arc<Zeroizing<Vec<u8>>>, VaultError>,
 }
 
 impl Vault {
     /// A vault under this KMS key (id, ARN or alias). Opened data keys are remembered for five minutes.
     pub fn new(kms: Client, key_id: impl Into<String>) -> Self {
-        let opened = Cache::builder()
-            .max_capacity(1_000)
-            .time_to_live(Duration::from_secs(300))
-            .build();
+        let opened = Cache::new(Keep {
+            most: Some(1_000),
+            age: Some(Duration::from_secs(300)),
+            idle: None,
+        });
         Self {
             kms,
             key_id: key_id.into(),
@@ -125,9 +126,8 @@ impl Vault {
         cache_key.extend_from_slice(associated_data(account, connection).as_bytes());
         let plain = self
             .opened
-            .try_get_with(cache_key, self.unwrap_key(wrapped, account, connection))
-            .await
-            .map_err(|error: Arc<VaultError>| (*error).clone())?;
+            .get_or_load(&cache_key, self.unwrap_key(wrapped, account, connection))
+            .await?;
 
         let mut buffer = Zeroizing::new(ciphertext.to_vec());
         let opened = cipher(&plain)?

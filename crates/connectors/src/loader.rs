@@ -7,12 +7,12 @@ use aws_lc_rs::digest::{SHA256, digest};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use mfh_aws::{OAuthClients, SealedSecrets, SharedQueues, Vault, VaultError};
+use mfh_cache::{Cache, Keep};
 use mfh_database::{ConnectionChange, Database, DatabaseError, StoredSecrets};
 use mfh_types::{
     AccountId, AuthStatus, AuthType, Clock, ConnectionId, ConnectionSettings, ConnectionStatus, Credentials, Platform,
     PlatformConnection, PlatformConnectionAuth, PlatformId, PlatformStatus, Secret, Timestamp,
 };
-use moka::future::Cache;
 
 use crate::connector::{Connector, Result};
 use crate::error::{ConnectorError, ErrorKind};
@@ -103,8 +103,8 @@ impl Loader {
             shared,
             clock,
             refresher: Arc::new(refresher),
-            platforms: Cache::builder().max_capacity(100).time_to_live(REMEMBERED).build(),
-            connectors: Cache::builder().max_capacity(10_000).time_to_live(REMEMBERED).build(),
+            platforms: Cache::new(remembered(100)),
+            connectors: Cache::new(remembered(10_000)),
         }
     }
 
@@ -171,7 +171,7 @@ impl Loader {
         let credentials = self.open(&opened).await?;
         let tokens = self.tokens(&opened, &credentials)?;
         let connector = self.build(&opened.platform, site(&opened), &credentials, tokens, !marked)?;
-        self.connectors.insert(version, Arc::clone(&connector)).await;
+        self.connectors.insert(&version, Arc::clone(&connector)).await;
         self.note_use(&opened).await;
         Ok(Loaded { connector, marked })
     }
@@ -449,7 +449,7 @@ impl Loader {
                 format!("{id} is not offered any more"),
             )
         })?);
-        self.platforms.insert(id.clone(), Arc::clone(&platform)).await;
+        self.platforms.insert(id, Arc::clone(&platform)).await;
         Ok(platform)
     }
 
@@ -559,6 +559,14 @@ impl Loader {
         if let Err(error) = noted {
             tracing::debug!(%error, "the use of credentials could not be noted");
         }
+    }
+}
+
+fn remembered(most: u64) -> Keep {
+    Keep {
+        most: Some(most),
+        age: Some(REMEMBERED),
+        idle: None,
     }
 }
 

@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use http::HeaderMap;
+use mfh_cache::{Cache, Keep};
 use mfh_database::Database;
 use mfh_types::{AuthType, Clock, ConnectionId, ConnectionSettings, Random, RateLimits};
-use moka::future::Cache;
 use tokio::sync::{Mutex, OwnedMutexGuard};
 use url::Url;
 
@@ -94,7 +94,10 @@ impl Shared {
             transport,
             throttles: Throttles::new(table, Arc::clone(&clock)),
             caches: Caches::new(&clock),
-            locks: Cache::builder().time_to_idle(LOCK_IDLE).build(),
+            locks: Cache::new(Keep {
+                idle: Some(LOCK_IDLE),
+                ..Keep::default()
+            }),
             clock,
             random,
             sleeper,
@@ -134,7 +137,7 @@ impl Shared {
     /// Waits until no other call of this process reads and writes this contact.
     pub(crate) async fn lock_contact(&self, connection: &ConnectionId, contact_id: &str) -> OwnedMutexGuard<()> {
         let key = (connection.clone(), contact_id.trim().to_owned());
-        let lock = self.locks.get_with(key, async { Arc::default() }).await;
+        let lock = self.locks.get_or_make(&key, Arc::default).await;
         lock.lock_owned().await
     }
 }

@@ -5,13 +5,12 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use lambda_runtime::{Error, LambdaEvent, service_fn};
-use mfh_aws::{Clients, OAuthClients, SharedQueues, Stage, Tables, Vault};
+use mfh_aws::{Clients, OAuthClients, SharedQueues, Stage, Tables, Vault, logs};
 use mfh_connectors::{Loader, Shared, TokioSleeper, Transport};
 use mfh_database::Database;
 use mfh_helpers::outside::LiveClient;
 use mfh_helpers::{Helper, Registration};
 use mfh_types::{Clock, Secret, SystemClock, SystemRandom};
-use tracing_subscriber::EnvFilter;
 
 use crate::{BatchResponse, Outputs, Reach, SqsEvent, Worker};
 
@@ -22,11 +21,7 @@ pub fn run<H: Helper>() -> ExitCode {
 }
 
 fn run_type(registration: &'static Registration) -> ExitCode {
-    tracing_subscriber::fmt()
-        .json()
-        .with_env_filter(EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info")))
-        .with_current_span(false)
-        .init();
+    logs::init();
     let served = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()

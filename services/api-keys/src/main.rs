@@ -6,7 +6,7 @@ use mfh_http::{Core, lambda};
 
 #[tokio::main]
 async fn main() -> Result<(), lambda::Error> {
-    lambda::init_tracing();
+    mfh_aws::logs::init();
     let clients = Clients::from_env().await;
     let core = Core::from_env(&clients)?;
     lambda::run(mfh_api_keys::router(State::new(core))).await

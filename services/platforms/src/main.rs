@@ -6,7 +6,7 @@ use mfh_platforms::State;
 
 #[tokio::main]
 async fn main() -> Result<(), lambda::Error> {
-    lambda::init_tracing();
+    mfh_aws::logs::init();
     let clients = Clients::from_env().await;
     let core = Core::from_env(&clients)?;
     let state = State::from_env(core, &clients)?;

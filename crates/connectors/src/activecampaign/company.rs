@@ -20,14 +20,14 @@ impl ActiveCampaign {
         let ids: BTreeSet<String> = records.iter().filter_map(Record::account).map(str::to_owned).collect();
         let mut unknown = Vec::new();
         for id in &ids {
-            if !self.account_names.contains_key(id) {
+            if self.account_names.get(id).await.is_none() {
                 unknown.push(id.as_str());
             }
         }
         self.learn_accounts(unknown).await?;
         for record in records {
             record.company = match record.account() {
-                Some(id) => self.account_names.get(id).await,
+                Some(id) => self.account_names.get(&id.to_owned()).await,
                 None => None,
             };
         }
@@ -47,7 +47,7 @@ impl ActiveCampaign {
             for account in accounts {
                 if let Some((id, name)) = account.id.zip(account.name) {
                     unknown.retain(|known| *known != id);
-                    self.account_names.insert(id, name).await;
+                    self.account_names.insert(&id, name).await;
                 }
             }
             let total = usize::try_from(total.unwrap_or_default()).unwrap_or(usize::MAX);
@@ -64,7 +64,7 @@ impl ActiveCampaign {
                 Err(error) if error.kind == ErrorKind::NotFound => String::new(),
                 Err(error) => return Err(error),
             };
-            self.account_names.insert(id.to_owned(), name).await;
+            self.account_names.insert(&id.to_owned(), name).await;
         }
         Ok(())
     }
@@ -84,7 +84,7 @@ impl ActiveCampaign {
             Err(error) => return Err(error),
         };
         let id = created.ok_or_else(|| self.unclear("ActiveCampaign did not say which account it created"))?;
-        self.account_names.insert(id.clone(), name.to_owned()).await;
+        self.account_names.insert(&id, name.to_owned()).await;
         Ok(id)
     }
 
@@ -102,7 +102,7 @@ impl ActiveCampaign {
         }
         let exact = known.iter().position(|(_, other)| other == name);
         let (id, name) = known.swap_remove(exact.unwrap_or(0));
-        self.account_names.insert(id.clone(), name).await;
+        self.account_names.insert(&id, name).await;
         Ok(Some(id))
     }
 

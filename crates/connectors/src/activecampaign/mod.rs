@@ -28,8 +28,8 @@ use std::time::Duration;
 use async_trait::async_trait;
 use chrono::{SecondsFormat, TimeDelta};
 use http::HeaderMap;
+use mfh_cache::{Cache, Keep};
 use mfh_types::ConnectionId;
-use moka::future::Cache;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
@@ -93,7 +93,11 @@ impl ActiveCampaign {
         Ok(Self {
             connection: config.connection_id.clone(),
             shared: Arc::clone(&config.shared),
-            account_names: Cache::builder().max_capacity(NAMES).time_to_live(NAMES_FRESH).build(),
+            account_names: Cache::new(Keep {
+                most: Some(NAMES),
+                age: Some(NAMES_FRESH),
+                idle: None,
+            }),
             default_list: opt_in::ACTIVECAMPAIGN.read(&config.settings).map(str::to_owned),
             http: config.into_client(VENDOR, &base.url, HeaderMap::new(), limits)?,
         })

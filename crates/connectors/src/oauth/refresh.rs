@@ -10,12 +10,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use mfh_aws::{OAuthClientError, OAuthClients, SharedQueue, Vault};
+use mfh_cache::{Cache, Keep};
 use mfh_database::{ConnectionChange, Database, DatabaseError, NewSecrets, StoredSecrets};
 use mfh_types::{
     AccountId, AuthId, AuthStatus, Clock, ConnectionError, ConnectionId, ConnectionStatus, Credentials, OAuthConfig,
     Platform, PlatformConnectionAuth, Secret, Timestamp,
 };
-use moka::future::Cache;
 use tokio::sync::Mutex;
 
 use super::answer::{Grant, GrantError};
@@ -196,8 +196,14 @@ impl Refresher {
             clock,
             notice: Arc::new(LogNotice),
             recovery: None,
-            flights: Cache::builder().time_to_idle(FLIGHT_IDLE).build(),
-            parked: Cache::builder().max_capacity(1_000).build(),
+            flights: Cache::new(Keep {
+                idle: Some(FLIGHT_IDLE),
+                ..Keep::default()
+            }),
+            parked: Cache::new(Keep {
+                most: Some(1_000),
+                ..Keep::default()
+            }),
         }
     }
 
@@ -239,10 +245,7 @@ impl Refresher {
     /// `ConnectionReauthRequired` when only the user can help, `Unauthorized` when fresh tokens were rejected,
     /// `ConnectionNotFound` when the connection is gone, `Unavailable` when a later try may help.
     pub(crate) async fn renew(&self, target: &Target, need: &Need) -> Result<Held> {
-        let flight = self
-            .flights
-            .get_with(target.auth.clone(), async { Arc::default() })
-            .await;
+        let flight = self.flights.get_or_make(&target.auth, Arc::default).await;
         let _flight = flight.lock().await;
         let (mut waited, mut pause) = (Duration::ZERO, FIRST_PAUSE);
         loop {
@@ -381,7 +384,7 @@ impl Refresher {
         loop {
             match self.try_store(target, held.version, &credentials, &grant).await {
                 Ok(true) => {
-                    self.parked.invalidate(&parking).await;
+                    self.parked.forget(&parking).await;
                     return Ok(Held {
                         credentials,
                         version: held.version + 1,
@@ -392,12 +395,12 @@ impl Refresher {
                     });
                 }
                 Ok(false) => {
-                    self.parked.invalidate(&parking).await;
+                    self.parked.forget(&parking).await;
                     return self.superseded(target, need, &grant).await;
                 }
                 Err(reason) if waited >= STORE_PATIENCE => {
                     tracing::error!(connection_id = %target.connection, reason, "renewed tokens could not be stored");
-                    self.parked.insert(parking, grant).await;
+                    self.parked.insert(&parking, grant).await;
                     return Err(self.later(target, "it could not be stored", FIRST_COOL_DOWN_SECS));
                 }
                 Err(reason) => {

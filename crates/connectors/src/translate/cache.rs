@@ -6,8 +6,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta};
+use mfh_cache::{Cache, Keep};
 use mfh_types::{Clock, ConnectionId};
-use moka::future::Cache;
 
 use crate::connector::Result;
 use crate::error::ConnectorError;
@@ -50,7 +50,7 @@ impl Caches {
 #[derive(Clone)]
 pub(crate) struct Shelf<T> {
     clock: Arc<dyn Clock>,
-    entries: Cache<ConnectionId, Arc<Entry<T>>>,
+    entries: Cache<ConnectionId, Arc<Entry<T>>, ConnectorError>,
 }
 
 struct Entry<T> {
@@ -64,12 +64,20 @@ impl<T: Send + Sync + 'static> Shelf<T> {
         let idle = Duration::from_secs(3_600);
         Self {
             clock: Arc::clone(clock),
-            entries: Cache::builder().max_capacity(ENTRIES).time_to_idle(idle).build(),
+            entries: Cache::new(Keep {
+                most: Some(ENTRIES),
+                age: None,
+                idle: Some(idle),
+            }),
         }
     }
 
     /// The list, at most five minutes old.
-    pub(crate) async fn get(&self, connection: &ConnectionId, load: impl Future<Output = Result<T>>) -> Result<Arc<T>> {
+    pub(crate) async fn get(
+        &self,
+        connection: &ConnectionId,
+        load: impl Future<Output = Result<T>> + Send,
+    ) -> Result<Arc<T>> {
         self.not_older_than(FRESH, connection, load).await
     }
 
@@ -77,37 +85,35 @@ impl<T: Send + Sync + 'static> Shelf<T> {
     pub(crate) async fn get_newer(
         &self,
         connection: &ConnectionId,
-        load: impl Future<Output = Result<T>>,
+        load: impl Future<Output = Result<T>> + Send,
     ) -> Result<Arc<T>> {
         self.not_older_than(RELOAD, connection, load).await
     }
 
     /// Makes the next use load the list.
     pub(crate) async fn forget(&self, connection: &ConnectionId) {
-        self.entries.invalidate(connection).await;
+        self.entries.forget(connection).await;
     }
 
     async fn not_older_than(
         &self,
         age: TimeDelta,
         connection: &ConnectionId,
-        load: impl Future<Output = Result<T>>,
+        load: impl Future<Output = Result<T>> + Send,
     ) -> Result<Arc<T>> {
         if let Some(entry) = self.entries.get(connection).await {
             if self.clock.now() - entry.loaded_at < age {
                 return Ok(Arc::clone(&entry.value));
             }
-            self.entries.invalidate(connection).await;
+            self.entries.forget(connection).await;
         }
         let load = async {
             let loaded_at = self.clock.now();
             let value = Arc::new(load.await?);
             Ok::<_, ConnectorError>(Arc::new(Entry { loaded_at, value }))
         };
-        match self.entries.try_get_with_by_ref(connection, load).await {
-            Ok(entry) => Ok(Arc::clone(&entry.value)),
-            Err(error) => Err(ConnectorError::clone(&error)),
-        }
+        let entry = self.entries.get_or_load(connection, load).await?;
+        Ok(Arc::clone(&entry.value))
     }
 }
 

@@ -8,7 +8,7 @@ use mfh_types::{SystemClock, Timestamp};
 
 #[tokio::main]
 async fn main() -> Result<(), lambda::Error> {
-    lambda::init_tracing();
+    mfh_aws::logs::init();
     let stage = Stage::from_env();
     let clients = Clients::from_env().await;
     let database = Database::new(clients.dynamodb().clone(), Tables::from_env(&stage));

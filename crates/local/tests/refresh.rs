@@ -56,6 +56,17 @@ impl Sleeper for NextChange {
     }
 }
 
+/// Gives way instead of waiting, where no other process changes the tokens; the clock stands still.
+#[derive(Debug)]
+struct GiveWay;
+
+#[async_trait]
+impl Sleeper for GiveWay {
+    async fn sleep(&self, _: Duration) {
+        tokio::task::yield_now().await;
+    }
+}
+
 /// Stands before a vendor's token endpoint, and can hold it back.
 #[derive(Debug, Clone, Default)]
 struct Gate {
@@ -203,7 +214,7 @@ impl Bench {
 
     /// A process that sends to the shared queues of a stage.
     fn sending_process(&self, stage: &str) -> Loader {
-        self.process()
+        self.process_with(Arc::new(GiveWay))
             .sending_to(SharedQueues::new(self.cloud.clients.sqs(), &Stage::new(stage)))
     }
 

@@ -2,7 +2,10 @@
 
 use std::sync::OnceLock;
 
+use aws_config::environment::EnvironmentVariableCredentialsProvider;
 use aws_config::{BehaviorVersion, Region, SdkConfig};
+use aws_smithy_http_client::tls::Provider;
+use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
 
 /// The only region this product runs in (DECISIONS 2).
 pub const REGION: &str = "us-west-2";
@@ -31,13 +34,20 @@ pub struct Clients {
 }
 
 impl Clients {
-    /// Reads credentials and `AWS_ENDPOINT_URL` from the environment; the region is fixed.
+    /// Reads credentials and `AWS_ENDPOINT_URL` from the environment; the region is fixed. A function has its credentials
+    /// in its environment and looks nowhere else.
     pub async fn from_env() -> Self {
-        let config = aws_config::defaults(BehaviorVersion::latest())
+        // One HTTP client for all services: each of its own would read and keep the trusted roots anew.
+        let http = aws_smithy_http_client::Builder::new()
+            .tls_provider(Provider::Rustls(CryptoMode::AwsLc))
+            .build_https();
+        let mut loader = aws_config::defaults(BehaviorVersion::latest())
             .region(Region::from_static(REGION))
-            .load()
-            .await;
-        Self::new(config)
+            .http_client(http);
+        if std::env::var_os("AWS_LAMBDA_FUNCTION_NAME").is_some() {
+            loader = loader.credentials_provider(EnvironmentVariableCredentialsProvider::new());
+        }
+        Self::new(loader.load().await)
     }
 
     /// Clients over this configuration.

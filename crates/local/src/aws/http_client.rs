@@ -3,6 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
+use aws_config::stalled_stream_protection::StalledStreamProtectionConfig;
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_smithy_runtime_api::client::http::{
     HttpClient, HttpConnector, HttpConnectorFuture, HttpConnectorSettings, SharedHttpConnector,
@@ -26,6 +27,7 @@ pub fn sdk_config(endpoint: Arc<Endpoint>) -> SdkConfig {
         .behavior_version(BehaviorVersion::latest())
         .region(Region::from_static(REGION))
         .endpoint_url(ADDRESS)
+        .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
         .http_client(InProcess(endpoint))
         .build()
 }

@@ -498,7 +498,8 @@ async fn a_bulk_of_two_thousand_runs_keeps_the_limit_of_the_app_loses_none_and_i
     let (of_early, of_late) = (within(early, from, to), within(late, from, to));
     let part = of_early as f64 / (of_early + of_late) as f64;
     assert!(of_early + of_late > 1_000, "{of_early} : {of_late}");
-    assert!((0.45..=0.55).contains(&part), "{of_early} : {of_late}");
+    // A run that was held back comes again after half a minute, whichever tenant's it is: the shares are equal to a tenth.
+    assert!((0.4..=0.6).contains(&part), "{of_early} : {of_late}");
     // And the quota was used: at least three quarters of what we take of it.
     let rate = (of_early + of_late) as f64 / (to - from).num_seconds() as f64;
     assert!(rate > 15.0, "{rate} a second");

@@ -381,7 +381,7 @@ async fn a_message_stays_while_tables_are_throttled_and_its_run_has_one_effect()
 async fn a_run_that_stops_its_process_each_time_is_ended_at_last() {
     let bench = Bench::start().await;
     let run = bench.queued("1001").await;
-    for process in 0..20 {
+    for process in 0..100 {
         let (now, owner) = (bench.clock.now(), process.to_string());
         let executions = bench.database.executions();
         let claim = executions.claim(&run, &owner, now.into(), now.timestamp()).await;

@@ -8,9 +8,10 @@ pub(crate) const MAX_RECEIVES: u32 = 3;
 /// An execution is tried at most this often, over all its messages.
 const MAX_ATTEMPTS: usize = 5;
 
-/// Attempts of an execution that nobody saw the end of; so many mean that the run itself ends its process. A queue that
-/// counts its deliveries gives up long before; that of one machine begins anew with every start.
-const MAX_LOST: usize = 20;
+/// Attempts of an execution that nobody saw the end of; so many mean that the run itself ends its process, for one that is
+/// killed from outside loses the same runs again and again, too. A queue that counts its deliveries gives up long before;
+/// that of one machine begins anew with every start.
+const MAX_LOST: usize = 100;
 
 /// A longer wait does not block the contact's queue: the execution waits in the table instead.
 const LONGEST_VISIBILITY: Duration = Duration::from_secs(15 * 60);
@@ -84,10 +85,10 @@ mod tests {
     #[test]
     fn a_run_is_lost_when_it_began_often_and_nobody_saw_it_end() {
         assert!(!is_lost(0, 0));
-        assert!(!is_lost(20, 0));
-        assert!(is_lost(21, 0));
-        assert!(!is_lost(21, 1));
-        assert!(is_lost(60, 39));
+        assert!(!is_lost(100, 0));
+        assert!(is_lost(101, 0));
+        assert!(!is_lost(101, 1));
+        assert!(is_lost(140, 39));
     }
 
     #[test]

@@ -338,8 +338,6 @@ pub(crate) struct HttpConfig {
     pub(crate) user_host: bool,
     pub(crate) tokens: Arc<dyn TokenSource>,
     pub(crate) throttle: Throttle,
-    /// Whether requests need not be saved: at a simulator that has limits of its own.
-    pub(crate) is_free: bool,
     pub(crate) transport: Transport,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) random: Arc<dyn Random>,
@@ -489,10 +487,7 @@ impl HttpClient {
     }
 
     /// Stops before the requests of the day are used up; tells for how long, if so.
-    async fn save_the_day(&self, headers: &HeaderMap, status: StatusCode) -> Option<Duration> {
-        if self.config.is_free && status != StatusCode::TOO_MANY_REQUESTS {
-            return None;
-        }
+    async fn save_the_day(&self, headers: &HeaderMap) -> Option<Duration> {
         let day = (self.config.vendor.day)(headers, self.config.clock.now()).filter(|day| day.is_spent())?;
         self.config.throttle.rest(day.renewed_in).await;
         Some(day.renewed_in)
@@ -554,7 +549,7 @@ impl HttpClient {
         let reset =
             || (self.config.vendor.reset)(response.headers()).filter(|_| status == StatusCode::TOO_MANY_REQUESTS);
         let retry_after = self.retry_after(response.headers()).or_else(reset);
-        let spent_for = self.save_the_day(response.headers(), status).await;
+        let spent_for = self.save_the_day(response.headers()).await;
         let body = self.read(call, response).await;
         if status.is_success() {
             let body = body?;

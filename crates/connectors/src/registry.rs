@@ -219,8 +219,6 @@ impl ConnectorConfig {
         app: Option<AppQuota>,
     ) -> Result<HttpClient> {
         let shared = &self.shared;
-        let at_simulator = self.base_url.as_deref().is_some_and(|url| url.starts_with("http://"));
-        let is_free = at_simulator && self.rate_limits != RateLimits::default();
         let throttle = shared
             .throttles
             .throttle(vendor.slug, &self.counted_by(vendor.slug), limits, app);
@@ -232,7 +230,6 @@ impl ConnectorConfig {
             base_url: base_url.unwrap_or_else(|| vendor_base_url.to_owned()),
             tokens: self.credentials,
             throttle,
-            is_free,
             transport: shared.transport.clone(),
             clock: Arc::clone(&shared.clock),
             random: Arc::clone(&shared.random),

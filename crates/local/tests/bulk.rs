@@ -432,6 +432,7 @@ async fn a_bulk_of_two_thousand_runs_keeps_the_limit_of_the_app_loses_none_and_i
     keap.set_limits(keap::Limits {
         per_second: Some(25),
         per_minute: Some(1_500),
+        per_day: None,
     });
     let server = keap.start().await.unwrap();
     fleet.plant_platform("keap", &server.base_url(), json!({})).await;

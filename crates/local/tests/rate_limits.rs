@@ -178,6 +178,7 @@ async fn processes_keep_the_limit_of_an_account_together_and_lose_no_call() {
     let fleet = Fleet::start(Limits {
         per_second: Some(10),
         per_minute: Some(240),
+        per_day: None,
     })
     .await;
     let calls = Work::new(400);
@@ -207,6 +208,7 @@ async fn tenants_with_waiting_work_get_equal_shares_of_the_apps_quota() {
     let fleet = Fleet::start(Limits {
         per_second: None,
         per_minute: Some(1_500),
+        per_day: None,
     })
     .await;
     // One has many workers in all processes, the other a few in two of them.
@@ -250,6 +252,7 @@ async fn a_tenant_with_little_work_does_not_wait_for_one_with_much() {
     let fleet = Fleet::start(Limits {
         per_second: None,
         per_minute: Some(1_500),
+        per_day: None,
     })
     .await;
     let (much, little) = (Work::new(1_200), Work::new(40));
@@ -274,6 +277,7 @@ async fn without_the_table_a_process_goes_on_with_a_cautious_share() {
     let fleet = Fleet::start(Limits {
         per_second: Some(10),
         per_minute: Some(240),
+        per_day: None,
     })
     .await;
     let table = Tables::by_convention(&Stage::new("test")).rate_limits;

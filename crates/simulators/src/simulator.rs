@@ -12,12 +12,10 @@ use crate::access_log::AccessLog;
 use crate::account::{Account, Vendor};
 use crate::activecampaign::ActiveCampaignVendor;
 use crate::faults::Faults;
-use crate::gohighlevel::GoHighLevelVendor;
-use crate::hubspot::HubSpotVendor;
 use crate::stripe::StripeVendor;
-use crate::{Keap, Ontraport, keap, ontraport};
+use crate::{GoHighLevel, HubSpot, Keap, Ontraport, gohighlevel, hubspot, keap, ontraport};
 
-/// More requests a minute than one machine can send.
+/// More requests a minute or a day than one machine can send.
 const UNLIMITED: u64 = 1_000_000_000;
 
 /// A simulated vendor with its demo account.
@@ -119,20 +117,31 @@ pub fn all(
 ) -> anyhow::Result<(Keap, Vec<Arc<dyn Simulator>>)> {
     let keap = open(dir, clock, random)?;
     let ontraport: Ontraport = open(dir, clock, random)?;
-    // The answers of these two tell the documented quota, which connectors heed, unless another is set.
+    let gohighlevel: GoHighLevel = open(dir, clock, random)?;
+    let hubspot: HubSpot = open(dir, clock, random)?;
+    // Answers tell the documented quotas, which connectors heed, unless others are set.
     keap.set_limits(keap::Limits {
         per_second: None,
         per_minute: Some(UNLIMITED),
+        per_day: Some(UNLIMITED),
+    });
+    gohighlevel.set_limits(gohighlevel::Limits {
+        per_day: Some(UNLIMITED),
+        ..gohighlevel::Limits::default()
+    });
+    hubspot.set_limits(hubspot::Limits {
+        per_day: Some(UNLIMITED),
+        ..hubspot::Limits::default()
     });
     ontraport.set_limits(ontraport::Limits {
         per_minute: Some(UNLIMITED),
     });
     let simulators: Vec<Arc<dyn Simulator>> = vec![
         Arc::new(keap.clone()),
-        Arc::new(open::<GoHighLevelVendor>(dir, clock, random)?),
+        Arc::new(gohighlevel),
         Arc::new(open::<ActiveCampaignVendor>(dir, clock, random)?),
         Arc::new(ontraport),
-        Arc::new(open::<HubSpotVendor>(dir, clock, random)?),
+        Arc::new(hubspot),
         Arc::new(open::<StripeVendor>(dir, clock, random)?),
     ];
     Ok((keap, simulators))

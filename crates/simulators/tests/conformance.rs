@@ -123,6 +123,7 @@ async fn tour_of_writes(it: &Fixture<Keap>) {
     it.crm.set_limits(mfh_simulators::keap::Limits {
         per_second: Some(0),
         per_minute: None,
+        per_day: None,
     });
     it.get("/users").await;
     it.crm.set_limits(mfh_simulators::keap::Limits::default());

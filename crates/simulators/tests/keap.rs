@@ -676,6 +676,7 @@ async fn every_answer_has_quota_headers_and_a_limit_is_enforced_without_retry_af
     it.crm.set_limits(Limits {
         per_second: Some(2),
         per_minute: Some(3),
+        per_day: None,
     });
     let answer = async || it.request(Method::GET, "/users").send().await.unwrap();
     let first = answer().await;

@@ -20,6 +20,8 @@ pub struct Limits {
     pub per_second: Option<u64>,
     /// Requests in one minute of the clock.
     pub per_minute: Option<u64>,
+    /// Requests in one day of the clock.
+    pub per_day: Option<u64>,
 }
 
 const SECOND: Window = Window::OfClock(1);
@@ -36,43 +38,47 @@ struct Used {
 pub(crate) async fn meter(State(keap): State<Keap>, request: Request, next: Next) -> Response {
     let personal = bearer(request.headers()).is_some_and(|token| token.starts_with(auth::PERSONAL_PREFIX));
     let now = keap.clock().now();
-    let (admitted, throttle, used) = {
+    let (admitted, limits, used) = {
         let mut meter = keap.meter();
-        let Limits { per_second, per_minute } = meter.limits;
-        let windows = [(SECOND, per_second), (MINUTE, per_minute), (WHOLE_DAY, None)];
+        let limits = meter.limits;
+        let windows = [
+            (SECOND, limits.per_second),
+            (MINUTE, limits.per_minute),
+            (WHOLE_DAY, limits.per_day),
+        ];
         let admitted = meter.admit(&windows, now).is_ok();
         let used = Used {
             minute: meter.used(MINUTE, now),
             day: meter.used(WHOLE_DAY, now),
         };
-        (admitted, per_minute, used)
+        (admitted, limits, used)
     };
     let mut response = if admitted {
         next.run(request).await
     } else {
         (StatusCode::TOO_MANY_REQUESTS, Json(quota_body())).into_response()
     };
-    add_headers(response.headers_mut(), personal, throttle, &used, now);
+    add_headers(response.headers_mut(), personal, limits, &used, now);
     response
 }
 
 /// The documented limits: an OAuth app has 1500 a minute and 150 000 a day over all its tenants, a personal token
-/// 240 and 30 000, a tenant 10 000 a minute. A limit that is set takes the place of the throttle, and of the tenant's
-/// when it is higher.
-fn add_headers(headers: &mut HeaderMap, personal: bool, throttle: Option<u64>, used: &Used, now: DateTime<Utc>) {
+/// 240 and 30 000, a tenant 10 000 a minute. A limit that is set takes the place of the throttle or of the day, and
+/// of the tenant's when it is higher.
+fn add_headers(headers: &mut HeaderMap, personal: bool, limits: Limits, used: &Used, now: DateTime<Utc>) {
     let (minute, day) = if personal { (240, 30_000) } else { (1500, 150_000) };
     let midnight = (now.timestamp().div_euclid(DAY) + 1) * DAY;
     for (prefix, limit, unit, count) in [
-        ("x-keap-product-quota", day, "day", used.day),
+        ("x-keap-product-quota", limits.per_day.unwrap_or(day), "day", used.day),
         (
             "x-keap-product-throttle",
-            throttle.unwrap_or(minute),
+            limits.per_minute.unwrap_or(minute),
             "minute",
             used.minute,
         ),
         (
             "x-keap-tenant-throttle",
-            throttle.unwrap_or_default().max(10_000),
+            limits.per_minute.unwrap_or_default().max(10_000),
             "minute",
             used.minute,
         ),

@@ -10,14 +10,18 @@ use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
 /// The only region this product runs in (DECISIONS 2).
 pub const REGION: &str = "us-west-2";
 
-/// The configuration of a client of this SDK crate. One without credentials sends unsigned requests.
-macro_rules! builder {
-    ($sdk:ident, $config:expr) => {{
-        let builder = $sdk::config::Builder::from($config);
-        match $config.credentials_provider() {
-            Some(_) => builder,
-            None => builder.allow_no_auth(),
-        }
+/// A client of this SDK crate, whose configuration `$finish` completes. One without credentials sends unsigned requests.
+macro_rules! client {
+    ($sdk:ident, $config:expr) => {
+        client!($sdk, $config, |builder| builder)
+    };
+    ($sdk:ident, $config:expr, |$builder:ident| $finish:expr) => {{
+        let $builder = $sdk::config::Builder::from($config);
+        let $builder = match $config.credentials_provider() {
+            Some(_) => $builder,
+            None => $builder.allow_no_auth(),
+        };
+        $sdk::Client::from_conf($finish.build())
     }};
 }
 
@@ -65,44 +69,35 @@ impl Clients {
 
     /// DynamoDB.
     pub fn dynamodb(&self) -> &aws_sdk_dynamodb::Client {
-        self.dynamodb
-            .get_or_init(|| aws_sdk_dynamodb::Client::from_conf(builder!(aws_sdk_dynamodb, &self.config).build()))
+        self.dynamodb.get_or_init(|| client!(aws_sdk_dynamodb, &self.config))
     }
 
     /// SQS.
     pub fn sqs(&self) -> &aws_sdk_sqs::Client {
-        self.sqs
-            .get_or_init(|| aws_sdk_sqs::Client::from_conf(builder!(aws_sdk_sqs, &self.config).build()))
+        self.sqs.get_or_init(|| client!(aws_sdk_sqs, &self.config))
     }
 
     /// SSM Parameter Store.
     pub fn ssm(&self) -> &aws_sdk_ssm::Client {
-        self.ssm
-            .get_or_init(|| aws_sdk_ssm::Client::from_conf(builder!(aws_sdk_ssm, &self.config).build()))
+        self.ssm.get_or_init(|| client!(aws_sdk_ssm, &self.config))
     }
 
     /// S3; with path-style addresses when an endpoint is set, because emulators have no host per bucket.
     pub fn s3(&self) -> &aws_sdk_s3::Client {
         self.s3.get_or_init(|| {
-            let config = builder!(aws_sdk_s3, &self.config)
-                .force_path_style(self.config.endpoint_url().is_some())
-                .build();
-            aws_sdk_s3::Client::from_conf(config)
+            let path_style = self.config.endpoint_url().is_some();
+            client!(aws_sdk_s3, &self.config, |builder| builder.force_path_style(path_style))
         })
     }
 
     /// KMS.
     pub fn kms(&self) -> &aws_sdk_kms::Client {
-        self.kms
-            .get_or_init(|| aws_sdk_kms::Client::from_conf(builder!(aws_sdk_kms, &self.config).build()))
+        self.kms.get_or_init(|| client!(aws_sdk_kms, &self.config))
     }
 
     /// Cognito user pools.
     pub fn cognito(&self) -> &aws_sdk_cognitoidentityprovider::Client {
-        self.cognito.get_or_init(|| {
-            aws_sdk_cognitoidentityprovider::Client::from_conf(
-                builder!(aws_sdk_cognitoidentityprovider, &self.config).build(),
-            )
-        })
+        self.cognito
+            .get_or_init(|| client!(aws_sdk_cognitoidentityprovider, &self.config))
     }
 }

@@ -151,14 +151,6 @@ pub struct Accept {
     retention: Duration,
 }
 
-/// A number from the environment; one that cannot be read counts as not set.
-fn setting<T: FromStr<Err: Display>>(name: &str) -> Option<T> {
-    let text = std::env::var(name).ok()?;
-    text.parse()
-        .inspect_err(|error| tracing::warn!(name, text, %error, "a setting is no number of its kind and is ignored"))
-        .ok()
-}
-
 impl Accept {
     /// Accepts into `database`. `EXECUTION_RETENTION_DAYS` replaces the 30 days that executions are kept.
     pub fn new(database: Database, clock: Arc<dyn Clock>, random: Arc<dyn Random>, limits: BurstLimits) -> Self {
@@ -330,6 +322,14 @@ impl Accept {
         }
         Ok(())
     }
+}
+
+/// A number from the environment; one that cannot be read counts as not set.
+fn setting<T: FromStr<Err: Display>>(name: &str) -> Option<T> {
+    let text = std::env::var(name).ok()?;
+    text.parse()
+        .inspect_err(|error| tracing::warn!(name, text, %error, "a setting is no number of its kind and is ignored"))
+        .ok()
 }
 
 fn pending(

@@ -33,7 +33,7 @@ use mfh_types::ConnectionId;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
-use crate::connector::{Capability, Connector, Metadata, Result};
+use crate::connector::{Capability, Connector, Metadata, Result, count_pages};
 use crate::cursor;
 use crate::error::{ConnectorError, ErrorKind, WriteOutcome};
 use crate::http::{Answer, Call, HttpClient, Vendor};
@@ -243,7 +243,13 @@ impl ActiveCampaign {
         let whole = related.field_values.is_some() && related.contact_tags.is_some();
         let mut records = Vec::with_capacity(page.contacts.len());
         for contact in page.contacts {
-            let id = contact.id.clone().unwrap_or_default();
+            let missing = || {
+                self.error(
+                    ErrorKind::Protocol,
+                    "ActiveCampaign answered with a contact without an id",
+                )
+            };
+            let id = filled(contact.id.as_ref()).ok_or_else(missing)?;
             if whole {
                 let rows = related.of(&id);
                 records.push(Record::new(contact, rows));
@@ -342,7 +348,8 @@ impl ActiveCampaign {
 
     /// Adds company and tags to a contact that was just created with `body`.
     async fn finish(&self, contact: api::Contact, body: &api::ContactBody, new: &NewContact) -> Result<Contact> {
-        let id = contact.id.clone().unwrap_or_default();
+        let missing = || self.unclear("ActiveCampaign did not say which contact it created");
+        let id = filled(contact.id.as_ref()).ok_or_else(missing)?;
         let mut record = Record::new(contact, map::written(body));
         let mut failures = Vec::new();
         if let Some(employment) = Employment::of(&new.fields) {
@@ -469,12 +476,7 @@ impl Dialect for ActiveCampaign {
 #[async_trait]
 impl Connector for ActiveCampaign {
     fn metadata(&self) -> Metadata {
-        Metadata {
-            platform_slug: SLUG,
-            platform_name: NAME,
-            api_version: "v3",
-            base_url: self.http.base_url().to_owned(),
-        }
+        self.http.metadata("v3")
     }
 
     fn capabilities(&self) -> &'static [Capability] {
@@ -559,21 +561,7 @@ impl Connector for ActiveCampaign {
             };
             return page.total.ok_or_else(missing);
         }
-        let mut query = ContactQuery {
-            ids_only: true,
-            limit: None,
-            cursor: None,
-            ..query.clone()
-        };
-        let mut count = 0;
-        loop {
-            let page = self.get_contacts(&query).await?;
-            count += u64::try_from(page.contacts.len()).unwrap_or_default();
-            match page.next_cursor {
-                Some(cursor) => query.cursor = Some(cursor),
-                None => return Ok(count),
-            }
-        }
+        count_pages(self, query).await
     }
 
     async fn create_contact(&self, new: &NewContact) -> Result<Contact> {

@@ -114,7 +114,7 @@ async fn connect(platform: &Platform, token: Option<&str>, vendor: &dyn Simulato
     let slug = vendor.slug();
     let path = format!("/platforms/{slug}/connections");
     let known = call(platform, "GET", &path, token, Value::Null).await?;
-    if let Ok(id) = text(&known, "/data/0/connection_id") {
+    if let Ok(id) = text(&known, "/data/connections/0/connection_id") {
         return Ok(id);
     }
     let mut credentials: serde_json::Map<String, Value> = vendor

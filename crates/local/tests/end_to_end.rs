@@ -180,3 +180,19 @@ async fn the_reference_page_and_the_description_are_served() {
         .await;
     assert_eq!((status, keys["keys"][0]["alg"].as_str()), (200, Some("RS256")));
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_first_start_that_was_cut_short_is_finished_by_the_next_one() {
+    let world = World::start().await;
+    let file = world.folder.path().join("demo.json");
+    mfh_local::demo::ensure(&world.platform, &file).await.unwrap();
+    std::fs::remove_file(&file).unwrap();
+    mfh_local::demo::ensure(&world.platform, &file).await.unwrap();
+
+    let token = mfh_local::demo::token(&world.platform).await.unwrap();
+    let (_, connections) = world
+        .call("GET", "/platform-connections", Some(&token), Value::Null)
+        .await;
+    let connections = connections["data"].as_array().unwrap();
+    assert_eq!(connections.len(), world.platform.vendors.len(), "{connections:?}");
+}
